@@ -1,0 +1,353 @@
+//! Signed notes: text for people and machines, with any number of signatures below it.
+//!
+//! ```text
+//! <text, ends in a newline>
+//! <empty line>
+//! — <name> <base64 of key id and signature>
+//! ```
+//!
+//! Checkpoints and charter acts are notes. Ed25519 only (type `0x01`); lines of other types are kept
+//! and ignored, as the format asks. The signed bytes are the text itself, without a domain in front:
+//! a key that signs notes signs nothing else.
+//!
+//! A [`Note`] has only been read. A [`VerifiedNote`] has been checked against named keys, by the one
+//! function that makes it.
+//!
+//! ```compile_fail,E0451
+//! let forged = testudo_crypto::note::VerifiedNote { text: String::new(), signers: Vec::new() };
+//! ```
+//!
+//! Source: C2SP signed-note.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::keys::KeyError;
+use crate::sign::{Signature, verify_bare};
+
+mod key;
+
+pub use key::{NoteKeyId, NoteSigner, NoteVerifier};
+
+/// Longest note, in bytes: a hundred post-quantum signatures and a long text below them fit.
+pub const NOTE_BYTES_MAX: usize = 1 << 20;
+
+/// Most signatures on a note. A charter act carries one for each voting key, and more of its tellers;
+/// the format asks for at least 16.
+pub const SIGNATURES_MAX: usize = 100;
+
+/// What starts a signature line: an em dash and a space.
+const SIGNATURE_MARK: &str = "\u{2014} ";
+
+/// A text with signatures of which none has been checked.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Note {
+    text: String,
+    signatures: Vec<NoteSignature>,
+}
+
+/// One signature line.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NoteSignature {
+    name: String,
+    id: NoteKeyId,
+    bytes: Vec<u8>,
+}
+
+/// A text that at least one known key signed, and no known key disowns.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VerifiedNote {
+    text: String,
+    signers: Vec<String>,
+}
+
+/// Why bytes are not a note, or a note is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoteError {
+    /// More than [`NOTE_BYTES_MAX`].
+    #[error("note has {bytes} bytes, at most {NOTE_BYTES_MAX} expected")]
+    TooLong {
+        /// Bytes found.
+        bytes: usize,
+    },
+    /// More than [`SIGNATURES_MAX`].
+    #[error("note has more than {SIGNATURES_MAX} signatures")]
+    TooManySignatures,
+    /// The text is not UTF-8, holds a control character or does not end in a newline.
+    #[error("note text must be UTF-8 without control characters and end in a newline")]
+    Text,
+    /// No empty line with signature lines below it.
+    #[error("note has no signatures")]
+    Unsigned,
+    /// A line below the last empty line is not a canonical signature line.
+    #[error("note has a malformed signature line")]
+    SignatureLine,
+    /// A key name is empty or holds a space, a plus or a control character.
+    #[error("note key name must not be empty or hold spaces, plus signs or control characters")]
+    Name,
+    /// A verifier key is not `name+id+key` in canonical form, or is of another type than Ed25519.
+    #[error("note verifier key is malformed")]
+    VerifierKey,
+    /// The public key in a verifier key is not acceptable.
+    #[error("note verifier key is not acceptable")]
+    Key(#[from] KeyError),
+    /// Two different keys were given that share a name and an id.
+    #[error("two known keys share note key id {id}")]
+    Ambiguous {
+        /// The id shared.
+        id: NoteKeyId,
+    },
+    /// The signature of a known key does not verify: the whole note is refused.
+    #[error("signature of known note key {id} does not verify")]
+    Forged {
+        /// The id of the key.
+        id: NoteKeyId,
+    },
+    /// No known key signed the note.
+    #[error("no known key signed the note")]
+    NoKnownSigner,
+}
+
+impl Note {
+    /// Signs `text`, which ends in a newline.
+    ///
+    /// # Errors
+    /// [`NoteError::Text`], [`NoteError::Unsigned`] without a signer, or a limit exceeded.
+    pub fn sign(text: String, signers: &[&NoteSigner]) -> Result<Self, NoteError> {
+        if !is_text(&text) {
+            return Err(NoteError::Text);
+        }
+        if signers.is_empty() {
+            return Err(NoteError::Unsigned);
+        }
+        let mut note = Self {
+            text,
+            signatures: Vec::new(),
+        };
+        for signer in signers {
+            note.add_signature(signer)?;
+        }
+        Ok(note)
+    }
+
+    /// Reads a note; [`Note::to_bytes`] of the result is `bytes` again.
+    ///
+    /// # Errors
+    /// [`NoteError`] for anything that is not canonical. Nothing is verified yet.
+    pub fn parse(bytes: &[u8]) -> Result<Self, NoteError> {
+        if bytes.len() > NOTE_BYTES_MAX {
+            return Err(NoteError::TooLong { bytes: bytes.len() });
+        }
+        let note = std::str::from_utf8(bytes).map_err(|_| NoteError::Text)?;
+        if !is_text(note) {
+            return Err(NoteError::Text);
+        }
+        // The text may hold empty lines: the last one divides.
+        let (text, lines) = note.rsplit_once("\n\n").ok_or(NoteError::Unsigned)?;
+        let lines = lines.strip_suffix('\n').ok_or(NoteError::Unsigned)?;
+        let mut signatures = Vec::new();
+        for line in lines.split('\n') {
+            if signatures.len() == SIGNATURES_MAX {
+                return Err(NoteError::TooManySignatures);
+            }
+            signatures.push(NoteSignature::parse(line)?);
+        }
+        Ok(Self {
+            text: format!("{text}\n"),
+            signatures,
+        })
+    }
+
+    /// The text, with its final newline. Nobody has been shown to have signed it.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The signature lines in their order, none of them checked.
+    pub fn signatures(&self) -> &[NoteSignature] {
+        &self.signatures
+    }
+
+    /// Adds a signature, or replaces one by the same key.
+    ///
+    /// # Errors
+    /// [`NoteError::TooManySignatures`] or [`NoteError::TooLong`]; the note is unchanged then.
+    pub fn add_signature(&mut self, signer: &NoteSigner) -> Result<(), NoteError> {
+        let signature = NoteSignature {
+            name: signer.name().to_owned(),
+            id: signer.id(),
+            bytes: signer.sign(self.text.as_bytes()).to_bytes().to_vec(),
+        };
+        let mut signatures = self.signatures.clone();
+        signatures.retain(|held| held.name != signature.name || held.id != signature.id);
+        signatures.push(signature);
+        if signatures.len() > SIGNATURES_MAX {
+            return Err(NoteError::TooManySignatures);
+        }
+        let note = Self {
+            text: self.text.clone(),
+            signatures,
+        };
+        let bytes = note.to_bytes().len();
+        if bytes > NOTE_BYTES_MAX {
+            return Err(NoteError::TooLong { bytes });
+        }
+        *self = note;
+        Ok(())
+    }
+
+    /// The note as it is sent and stored.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut note = format!("{}\n", self.text);
+        for signature in &self.signatures {
+            note.push_str(&signature.to_line());
+        }
+        note.into_bytes()
+    }
+
+    /// Checks the note against the keys that the caller knows.
+    ///
+    /// Signatures of unknown keys are ignored, also if they share a name or an id with a known one.
+    /// How many signers are enough is for the caller to say.
+    ///
+    /// # Errors
+    /// [`NoteError::Forged`] if one known key's signature fails, whatever the others say.
+    /// [`NoteError::NoKnownSigner`] if none is left. [`NoteError::Ambiguous`] if `known` is at fault.
+    ///
+    /// Source: C2SP signed-note, "Signatures".
+    pub fn verify(&self, known: &[NoteVerifier]) -> Result<VerifiedNote, NoteError> {
+        let mut signers: Vec<String> = Vec::new();
+        for signature in &self.signatures {
+            let Some(verifier) = signature.verifier(known)? else {
+                continue;
+            };
+            if !signature.verifies(verifier, self.text.as_bytes()) {
+                return Err(NoteError::Forged { id: signature.id });
+            }
+            if !signers.contains(&signature.name) {
+                signers.push(signature.name.clone());
+            }
+        }
+        if signers.is_empty() {
+            return Err(NoteError::NoKnownSigner);
+        }
+        Ok(VerifiedNote {
+            text: self.text.clone(),
+            signers,
+        })
+    }
+}
+
+impl fmt::Debug for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Note({}b, {} signatures)",
+            self.text.len(),
+            self.signatures.len()
+        )
+    }
+}
+
+impl NoteSignature {
+    /// The name in the line. Anybody can write any name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The key id in the line.
+    pub fn id(&self) -> NoteKeyId {
+        self.id
+    }
+
+    /// The bytes after the key id: for type `0x01` an Ed25519 signature.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn parse(line: &str) -> Result<Self, NoteError> {
+        let (name, encoded) = line
+            .strip_prefix(SIGNATURE_MARK)
+            .and_then(|rest| rest.split_once(' '))
+            .ok_or(NoteError::SignatureLine)?;
+        if !is_name(name) {
+            return Err(NoteError::Name);
+        }
+        // The engine refuses missing padding and stray bits: one signature, one line.
+        let decoded = STANDARD.decode(encoded).map_err(|_| NoteError::SignatureLine)?;
+        let (id, bytes) = decoded.split_first_chunk().ok_or(NoteError::SignatureLine)?;
+        if bytes.is_empty() {
+            return Err(NoteError::SignatureLine);
+        }
+        let id = NoteKeyId::from_bytes(*id);
+        Ok(Self {
+            name: name.to_owned(),
+            id,
+            bytes: bytes.to_vec(),
+        })
+    }
+
+    fn to_line(&self) -> String {
+        let encoded = STANDARD.encode([self.id.as_bytes().as_slice(), &self.bytes].concat());
+        format!("{SIGNATURE_MARK}{} {encoded}\n", self.name)
+    }
+
+    fn verifier<'a>(&self, known: &'a [NoteVerifier]) -> Result<Option<&'a NoteVerifier>, NoteError> {
+        let mut matching = known
+            .iter()
+            .filter(|key| key.name() == self.name && key.id() == self.id);
+        let first = matching.next();
+        if matching.any(|other| Some(other) != first) {
+            return Err(NoteError::Ambiguous { id: self.id });
+        }
+        Ok(first)
+    }
+
+    fn verifies(&self, verifier: &NoteVerifier, text: &[u8]) -> bool {
+        <[u8; 64]>::try_from(self.bytes.as_slice())
+            .is_ok_and(|bytes| verify_bare(&verifier.key(), text, &Signature::from_bytes(bytes)).is_ok())
+    }
+}
+
+impl fmt::Debug for NoteSignature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NoteSignature({}, {}b)", self.id, self.bytes.len())
+    }
+}
+
+impl VerifiedNote {
+    /// The text, with its final newline.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The names of the known keys that signed, in the order of their lines, each once.
+    pub fn signers(&self) -> &[String] {
+        &self.signers
+    }
+}
+
+impl fmt::Debug for VerifiedNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "VerifiedNote({}b, signers {:?})",
+            self.text.len(),
+            self.signers
+        )
+    }
+}
+
+fn is_text(text: &str) -> bool {
+    text.ends_with('\n') && !text.bytes().any(|byte| byte < 0x20 && byte != b'\n')
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '+' || c.is_ascii_control())
+}
+
+#[cfg(test)]
+mod tests;

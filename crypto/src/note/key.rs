@@ -1,0 +1,188 @@
+//! Keys of signed notes: a name, a key, and the short id that both give.
+//!
+//! Source: C2SP signed-note, "Signature types" and "Verifier keys".
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{NoteError, is_name};
+use crate::digest::{Digest, hex};
+use crate::keys::{SigningKey, VerifyingKey};
+use crate::sign::{Signature, sign_bare};
+
+/// The signature type for plain Ed25519.
+const TYPE_ED25519: u8 = 0x01;
+
+/// The id of a key under one name: `SHA-256(name || 0x0A || type || key)`, the first four bytes.
+///
+/// It only tells lines apart. Whoever wants to can make another key with the same id.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NoteKeyId([u8; 4]);
+
+/// A public key and the name it signs under.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NoteVerifier {
+    name: String,
+    key: VerifyingKey,
+}
+
+/// A secret key and the name it signs under. Wiped on drop.
+pub struct NoteSigner {
+    name: String,
+    key: SigningKey,
+}
+
+impl NoteKeyId {
+    /// Computes the id of an Ed25519 key under `name`.
+    pub fn of(name: &str, key: &VerifyingKey) -> Self {
+        Self::of_type(name, TYPE_ED25519, &key.to_bytes())
+    }
+
+    /// Computes the id of a key of any signature type, given in the encoding of that type.
+    pub fn of_type(name: &str, signature_type: u8, key: &[u8]) -> Self {
+        let digest = Digest::of_parts(&[name.as_bytes(), b"\n", &[signature_type], key]);
+        let [a, b, c, d, ..] = *digest.as_bytes();
+        Self([a, b, c, d])
+    }
+
+    /// Wraps an id read from a signature line.
+    pub const fn from_bytes(bytes: [u8; 4]) -> Self {
+        Self(bytes)
+    }
+
+    /// The id as bytes, big endian.
+    pub const fn as_bytes(&self) -> &[u8; 4] {
+        &self.0
+    }
+}
+
+impl fmt::Display for NoteKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+impl fmt::Debug for NoteKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NoteKeyId({self})")
+    }
+}
+
+impl NoteVerifier {
+    /// Pairs a key with its name.
+    ///
+    /// # Errors
+    /// [`NoteError::Name`] if the name is empty or holds a space, a plus or a control character.
+    pub fn new(name: impl Into<String>, key: VerifyingKey) -> Result<Self, NoteError> {
+        let name = name.into();
+        if is_name(&name) {
+            Ok(Self { name, key })
+        } else {
+            Err(NoteError::Name)
+        }
+    }
+
+    /// The name it signs under.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The public key.
+    pub fn key(&self) -> VerifyingKey {
+        self.key
+    }
+
+    /// The id that its signature lines carry.
+    pub fn id(&self) -> NoteKeyId {
+        NoteKeyId::of(&self.name, &self.key)
+    }
+}
+
+/// Writes `name+id+base64(type || key)`, as it is exchanged and pinned.
+impl fmt::Display for NoteVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = STANDARD.encode([&[TYPE_ED25519], self.key.to_bytes().as_slice()].concat());
+        write!(f, "{}+{}+{key}", self.name, self.id())
+    }
+}
+
+impl fmt::Debug for NoteVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NoteVerifier({}, {})", self.name, self.id())
+    }
+}
+
+/// Reads `name+id+base64(type || key)`; the text of the result is the same again.
+impl FromStr for NoteVerifier {
+    type Err = NoteError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // Base64 may hold a plus, a name and an id may not.
+        let mut parts = text.splitn(3, '+');
+        let (Some(name), Some(_), Some(encoded)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(NoteError::VerifierKey);
+        };
+        let decoded = STANDARD.decode(encoded).map_err(|_| NoteError::VerifierKey)?;
+        let Some((&TYPE_ED25519, key)) = decoded.split_first() else {
+            return Err(NoteError::VerifierKey);
+        };
+        let key = key.try_into().map_err(|_| NoteError::VerifierKey)?;
+        let verifier = Self::new(name, VerifyingKey::from_bytes(key)?)?;
+        // Also settles whether the id is the right one.
+        if verifier.to_string() == text {
+            Ok(verifier)
+        } else {
+            Err(NoteError::VerifierKey)
+        }
+    }
+}
+
+impl NoteSigner {
+    /// Pairs a copy of a key with its name. The key is to sign nothing but notes.
+    ///
+    /// # Errors
+    /// [`NoteError::Name`] if the name is empty or holds a space, a plus or a control character.
+    pub fn new(name: impl Into<String>, key: &SigningKey) -> Result<Self, NoteError> {
+        let name = name.into();
+        if is_name(&name) {
+            Ok(Self {
+                name,
+                key: SigningKey::from_seed(key.seed()),
+            })
+        } else {
+            Err(NoteError::Name)
+        }
+    }
+
+    /// The name it signs under.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The id that its signature lines carry.
+    pub fn id(&self) -> NoteKeyId {
+        NoteKeyId::of(&self.name, &self.key.verifying_key())
+    }
+
+    /// The public half.
+    pub fn verifier(&self) -> NoteVerifier {
+        NoteVerifier {
+            name: self.name.clone(),
+            key: self.key.verifying_key(),
+        }
+    }
+
+    /// Signs the text of a note: as the format says, without a domain.
+    pub(super) fn sign(&self, text: &[u8]) -> Signature {
+        sign_bare(&self.key, text)
+    }
+}
+
+impl fmt::Debug for NoteSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NoteSigner({}, {})", self.name, self.id())
+    }
+}

@@ -1,0 +1,256 @@
+//! The hub: its state, and the one function that moves it.
+
+mod consent;
+mod decide;
+mod deliver;
+pub mod read;
+mod receive;
+mod release;
+mod restore;
+mod step;
+mod withdraw;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use testudo_crypto::entropy::Entropy;
+use testudo_crypto::note::NoteSigner;
+use testudo_policies::gate::Gate;
+use testudo_protocol::consent::ConsentToken;
+use testudo_protocol::exchange::{Control, Message};
+use testudo_protocol::id::{AudienceId, EnvelopeHash, HubId, ItemId, ItemRef, Timestamp};
+use testudo_protocol::ledger::Ledger;
+use testudo_protocol::receipt::Act;
+use testudo_protocol::sync::Head;
+
+use crate::input::{BatchId, Command, CommandId, Input, LoadId, SealId};
+use crate::keys::HubKeys;
+use crate::outbound::Outbound;
+use crate::output::{Event, Output};
+use crate::records::{DeliveryRecord, GivenNotice, GivenReceipt, ItemRecord, TakenNotice};
+
+use deliver::Flight;
+use release::{Job, Sealing};
+pub use restore::{Anchor, HubConfig, RestoreError, Row};
+use step::Pending;
+
+/// Releases that may wait behind the one under way.
+const JOBS_MAX: usize = 256;
+
+/// One hub.
+pub struct Hub {
+    me: HubId,
+    keys: HubKeys,
+    gate: Gate,
+    ledger: Ledger,
+    signer: NoteSigner,
+    entropy: Entropy,
+    now: Timestamp,
+    tick_millis: u64,
+    fenced: bool,
+
+    items: BTreeMap<ItemRef, ItemRecord>,
+    titles: BTreeMap<ItemRef, String>,
+    heads: BTreeMap<(HubId, AudienceId), Head>,
+    deliveries: BTreeMap<(ItemRef, HubId), DeliveryRecord>,
+    /// Openings of decisions on which a delivery still rests.
+    openings: BTreeMap<u64, Vec<u8>>,
+    given_receipts: BTreeMap<(EnvelopeHash, Act), GivenReceipt>,
+    given_notices: BTreeMap<(ItemId, HubId), GivenNotice>,
+    taken_notices: BTreeMap<ItemId, TakenNotice>,
+    consents: BTreeMap<(ItemRef, HubId, HubId), ConsentToken>,
+
+    peers: BTreeMap<HubId, Peer>,
+    pending: BTreeMap<BatchId, Pending>,
+    jobs: VecDeque<Job>,
+    /// INVARIANT (one release at a time): while this is set, no sequence number of any own log
+    /// is given to another envelope.
+    working: bool,
+    sealing: BTreeMap<SealId, Sealing>,
+    sealing_notices: BTreeMap<SealId, HubId>,
+    loading: BTreeMap<LoadId, Loading>,
+    checkpoint_size: u64,
+    checkpoint_due: Timestamp,
+    next_id: u64,
+}
+
+/// One peer while this process runs; nothing of it outlives it.
+#[derive(Default)]
+struct Peer {
+    connected: bool,
+    flights: BTreeSet<Flight>,
+    fault: Option<String>,
+}
+
+/// For whom a row is being read.
+enum Loading {
+    /// An envelope for a peer.
+    Envelope(Flight, HubId),
+    /// The body of an item that is to be forwarded.
+    Forward(Box<consent::ForwardRequest>),
+}
+
+impl Hub {
+    /// Moves the hub by one input.
+    ///
+    /// Time never runs backwards inside: an earlier `now` counts as the latest one seen.
+    pub fn handle(&mut self, now: Timestamp, input: Input) -> Vec<Output> {
+        self.now = self.now.max(now);
+        let mut out = Vec::new();
+        match input {
+            Input::Command(id, command) => self.on_command(id, command, &mut out),
+            Input::Connected(peer) => self.on_connected(peer, &mut out),
+            Input::Disconnected(peer) => self.on_disconnected(peer),
+            Input::Frame(peer, frame) => self.on_frame(peer, &frame, &mut out),
+            Input::Persisted(batch) => self.on_persisted(batch, &mut out),
+            Input::Loaded(id, row) => self.on_loaded(id, row, &mut out),
+            Input::Sealed(id, result) => self.on_sealed(id, result, &mut out),
+            Input::Tick => self.on_tick(&mut out),
+            Input::Stop => self.sign_checkpoint(&mut out),
+        }
+        out
+    }
+
+    fn on_command(&mut self, id: CommandId, command: Command, out: &mut Vec<Output>) {
+        let done = match command {
+            Command::Release(command) => self.ask_release(id, command, out),
+            Command::Forward { item, to } => self.ask_forward(id, item, to, out),
+            Command::Consent {
+                item,
+                holder,
+                recipient,
+                until,
+                purpose,
+            } => self.give_consent(id, item, (holder, recipient), until, purpose, out),
+            Command::Retract { item } => self.retract(id, item, out),
+            Command::Open { item } => self.note_reading(id, item, Act::Opened, out),
+            Command::Acknowledge { item } => self.note_reading(id, item, Act::Acknowledged, out),
+        };
+        if let Err(refusal) = done {
+            out.push(Output::Reply(id, Err(refusal)));
+        }
+    }
+
+    fn on_connected(&mut self, peer: HubId, out: &mut Vec<Output>) {
+        if self.gate.charter().member(peer).is_none() || peer == self.me {
+            return;
+        }
+        let state = self.peers.entry(peer).or_default();
+        state.connected = true;
+        state.flights.clear();
+        let charter = self.gate.charter();
+        let hello = Control::Hello {
+            realm: charter.realm().tag().into(),
+            charter: charter.version(),
+        };
+        out.push(Output::Transmit(peer, Outbound::control(peer, hello)));
+        self.repeat_receipts(peer, out);
+        self.send_consents(peer, out);
+        self.send_notices(peer, out);
+        self.push(peer, out);
+    }
+
+    fn on_disconnected(&mut self, peer: HubId) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.connected = false;
+            state.flights.clear();
+        }
+    }
+
+    fn on_frame(&mut self, peer: HubId, frame: &[u8], out: &mut Vec<Output>) {
+        let result = match Message::decode(frame) {
+            Ok(Message::Content(bytes)) => self.on_envelope(peer, &bytes, out),
+            Ok(Message::Control(control)) => self.on_control(peer, control, out),
+            Err(error) => Err(PeerFault::of(&error)),
+        };
+        if let Err(fault) = result {
+            self.blame(peer, fault.0, out);
+        }
+    }
+
+    fn on_control(&mut self, peer: HubId, control: Control, out: &mut Vec<Output>) -> Result<(), PeerFault> {
+        match control {
+            Control::Hello { realm, charter: _ } => self.on_hello(realm.as_bytes()),
+            Control::OuterOnly(bytes) => self.on_outer_only(peer, &bytes, out),
+            Control::Expect { audience, next } => {
+                self.on_expect(peer, audience, next, out);
+                Ok(())
+            }
+            Control::Receipt(bytes) => self.on_receipt(peer, &bytes, out),
+            Control::Noted { envelope, act } => {
+                self.on_noted(peer, envelope, act, out);
+                Ok(())
+            }
+            Control::Notice(bytes) => self.on_notice(peer, &bytes, out),
+            Control::Consent(bytes) => self.on_consent(peer, &bytes, out),
+        }
+    }
+
+    fn on_hello(&self, realm: &[u8; 32]) -> Result<(), PeerFault> {
+        if self.gate.charter().realm().tag().as_bytes() == realm {
+            Ok(())
+        } else {
+            Err(PeerFault("is in another federation or realm".to_owned()))
+        }
+    }
+
+    /// Tells the operator and ends the connection; the peer may come back and do better.
+    fn blame(&mut self, peer: HubId, what: String, out: &mut Vec<Output>) {
+        let state = self.peers.entry(peer).or_default();
+        state.fault = Some(what.clone());
+        out.push(Output::Report(Event::PeerFault { peer, what }));
+        out.push(Output::Disconnect(peer));
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.next_id = self.next_id.saturating_add(1);
+        self.next_id
+    }
+
+    fn is_connected(&self, peer: HubId) -> bool {
+        self.peers.get(&peer).is_some_and(|state| state.connected)
+    }
+
+    /// The latest version of an item that this hub knows.
+    fn latest(&self, item: ItemId) -> Option<&ItemRecord> {
+        let first = ItemRef {
+            item,
+            version: testudo_protocol::id::ItemVersion::new(0),
+        };
+        let last = ItemRef {
+            item,
+            version: testudo_protocol::id::ItemVersion::new(u32::MAX),
+        };
+        self.items
+            .range(first..=last)
+            .next_back()
+            .map(|(_, record)| record)
+    }
+
+    /// This hub.
+    pub fn me(&self) -> HubId {
+        self.me
+    }
+
+    /// The gate it asks.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+}
+
+/// What a peer did wrong, for the operator. Never content.
+#[derive(Debug)]
+pub(crate) struct PeerFault(String);
+
+impl PeerFault {
+    /// The error and its causes, each once.
+    fn of(error: &dyn std::error::Error) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        Self(text)
+    }
+}

@@ -1,0 +1,230 @@
+//! Asking the gate for every member: preview and release ask through this one function.
+
+use std::collections::BTreeSet;
+
+use testudo_crypto::commit::{Salt, salted_leaf};
+use testudo_crypto::digest::Digest;
+use testudo_crypto::merkle::tree_root;
+use testudo_policies::explain::Language;
+use testudo_policies::gate::{Answer, Denied, Question};
+use testudo_policies::vocabulary::Action;
+use testudo_protocol::bundle::Bundle;
+use testudo_protocol::consent::PURPOSE_BYTES_MAX;
+use testudo_protocol::id::{Hash, HubId, ItemId, ItemRef, ItemVersion};
+use testudo_protocol::label::Level;
+use testudo_protocol::wire;
+
+use super::Hub;
+use crate::input::Draft;
+use crate::records::{DeliveryState, ItemState};
+use crate::refusal::Refusal;
+use crate::views::{Preview, Verdict};
+
+/// A draft that has been parsed and whose label holds; nobody has been asked yet.
+pub(super) struct Proposed {
+    pub(super) draft: Draft,
+    pub(super) bundle: Bundle,
+    pub(super) item: ItemRef,
+    pub(super) body_hash: Hash,
+}
+
+/// What the gate said about every member.
+pub(super) struct Verdicts {
+    pub(super) allowed: Vec<HubId>,
+    pub(super) denied: Vec<(HubId, Denied)>,
+}
+
+/// A hub, its verdict in words, and the salt of its leaf.
+pub(super) type VerdictLine = (HubId, String, Hash);
+
+/// Stands for the id of an item that has none yet, so that a preview of a new draft is stable.
+const NEW_ITEM: ItemId = ItemId::new([0; 16]);
+
+impl Hub {
+    /// Reads a draft: bundle, label, ceiling, recipients, originator.
+    pub(super) fn propose(&self, draft: Draft) -> Result<Proposed, Refusal> {
+        draft.label.check().map_err(Refusal::Label)?;
+        if draft.purpose.len() > PURPOSE_BYTES_MAX {
+            return Err(Refusal::TooLong {
+                field: "purpose",
+                max: PURPOSE_BYTES_MAX,
+            });
+        }
+        for (field, hubs) in [("relTo", &draft.label.rel_to), ("notTo", &draft.label.not_to)] {
+            if let Some(hub) = hubs
+                .iter()
+                .find(|hub| self.gate.charter().member(**hub).is_none())
+            {
+                return Err(Refusal::UnknownRecipient { field, hub: *hub });
+            }
+        }
+        if draft.label.level > Level::UNACCREDITED_MAX {
+            return Err(Refusal::Ceiling {
+                level: draft.label.level.get(),
+            });
+        }
+        let bundle = Bundle::parse(draft.bundle.clone()).map_err(Refusal::Bundle)?;
+        bundle.check_label(&draft.label).map_err(Refusal::Bundle)?;
+        let item = match draft.corrects {
+            Some(item) => self.next_version(item)?,
+            None => ItemRef {
+                item: NEW_ITEM,
+                version: ItemVersion::new(1),
+            },
+        };
+        let body_hash = Digest::of(bundle.bytes()).into();
+        Ok(Proposed {
+            draft,
+            bundle,
+            item,
+            body_hash,
+        })
+    }
+
+    fn next_version(&self, item: ItemId) -> Result<ItemRef, Refusal> {
+        let latest = self.own(item)?;
+        Ok(ItemRef {
+            item,
+            version: latest.next(),
+        })
+    }
+
+    /// The latest version of one of our own items that is not withdrawn.
+    pub(super) fn own(&self, item: ItemId) -> Result<ItemVersion, Refusal> {
+        let record = self.latest(item).ok_or(Refusal::NoSuchItem { item })?;
+        if record.originator != self.me {
+            return Err(Refusal::NotOriginator {
+                item,
+                originator: record.originator,
+            });
+        }
+        if record.state == ItemState::Retracted {
+            return Err(Refusal::Withdrawn { item });
+        }
+        Ok(record.item.version)
+    }
+
+    pub(super) fn question<'a>(&self, proposed: &'a Proposed) -> Question<'a> {
+        Question {
+            action: Action::Release,
+            sender: self.me,
+            originator: self.me,
+            item: proposed.item,
+            body_hash: proposed.body_hash,
+            label: &proposed.draft.label,
+            purpose: &proposed.draft.purpose,
+            consent: None,
+            now: self.now,
+        }
+    }
+
+    /// Asks the gate for every member but this hub.
+    pub(super) fn ask_everyone(&self, question: &Question<'_>) -> Verdicts {
+        let mut verdicts = Verdicts {
+            allowed: Vec::new(),
+            denied: Vec::new(),
+        };
+        for receiver in self.gate.charter().members().map(|member| member.code) {
+            if receiver == self.me {
+                continue;
+            }
+            match self.gate.ask(question, receiver) {
+                Answer::Allowed(allowed) => verdicts.allowed.push(allowed.receiver()),
+                Answer::Denied(denied) => verdicts.denied.push((receiver, denied)),
+            }
+        }
+        verdicts
+    }
+
+    /// Who would get a draft, who would not, and by which rules.
+    ///
+    /// # Errors
+    /// [`Refusal`] if it could not be released to anybody as it is.
+    pub fn preview(&self, draft: Draft, language: Language) -> Result<Preview, Refusal> {
+        let proposed = self.propose(draft)?;
+        let verdicts = self.ask_everyone(&self.question(&proposed));
+        Ok(Preview {
+            hash: self.preview_hash(&proposed, &verdicts)?,
+            verdicts: self.verdict_views(&verdicts, language),
+            narrowed: self.narrowed(proposed.item, &verdicts.allowed),
+        })
+    }
+
+    pub(super) fn verdict_views(&self, verdicts: &Verdicts, language: Language) -> Vec<Verdict> {
+        let permit = |hub: &HubId| Verdict {
+            hub: *hub,
+            decision: "permit".to_owned(),
+            rules: Vec::new(),
+            reasons: Vec::new(),
+        };
+        let deny = |(hub, denied): &(HubId, Denied)| Verdict {
+            hub: *hub,
+            decision: "deny".to_owned(),
+            rules: denied.rules().to_vec(),
+            reasons: self.gate.sentences(denied, language),
+        };
+        let mut views: Vec<_> = verdicts
+            .allowed
+            .iter()
+            .map(permit)
+            .chain(verdicts.denied.iter().map(deny))
+            .collect();
+        views.sort_by_key(|view| view.hub);
+        views
+    }
+
+    /// What an approval names: contents, label, charter, policies and every verdict.
+    pub(super) fn preview_hash(&self, proposed: &Proposed, verdicts: &Verdicts) -> Result<Hash, Refusal> {
+        let denied: Vec<_> = verdicts
+            .denied
+            .iter()
+            .map(|(hub, denied)| (hub, denied.rules()))
+            .collect();
+        let draft = &proposed.draft;
+        let subject = (proposed.item, proposed.body_hash, &draft.label, &draft.purpose);
+        let grounds = (self.gate.charter().fingerprint(), self.gate.policies());
+        let bytes =
+            wire::encode(&(subject, grounds, &verdicts.allowed, denied)).map_err(|_| Refusal::Internal {
+                what: "a preview is over its limit",
+            })?;
+        Ok(Digest::of_parts(&[b"testudo/preview/v1\0", &bytes]).into())
+    }
+
+    /// Who had an earlier version and is not among the receivers of the next one.
+    pub(super) fn narrowed(&self, item: ItemRef, allowed: &[HubId]) -> Vec<HubId> {
+        let allowed: BTreeSet<_> = allowed.iter().collect();
+        let had: BTreeSet<_> = (self.deliveries.values())
+            .filter(|delivery| delivery.item.item == item.item && delivery.item.version < item.version)
+            .filter(|delivery| delivery.may_have_left())
+            .map(|delivery| delivery.receiver)
+            .collect();
+        had.into_iter().filter(|hub| !allowed.contains(hub)).collect()
+    }
+
+    /// The salted root over all verdicts, and the lines and salts behind it, for the auditor.
+    pub(super) fn verdicts_root(&mut self, verdicts: &Verdicts) -> (Hash, Vec<VerdictLine>) {
+        let permits = verdicts.allowed.iter().map(|hub| (*hub, "permit".to_owned()));
+        let denials = verdicts
+            .denied
+            .iter()
+            .map(|(hub, denied)| (*hub, denied.rules().join(" ")));
+        let mut leaves = Vec::new();
+        let mut lines = Vec::new();
+        for (hub, verdict) in permits.chain(denials) {
+            let salt = Salt::generate(&mut self.entropy);
+            leaves.push(salted_leaf(
+                &salt,
+                &[hub.as_bytes().as_slice(), verdict.as_bytes()].concat(),
+            ));
+            lines.push((hub, verdict, Hash::new(*salt.as_bytes())));
+        }
+        (tree_root(&leaves).digest().into(), lines)
+    }
+
+    /// The state in which a denied receiver is listed.
+    pub(super) fn refused(denied: &Denied) -> DeliveryState {
+        DeliveryState::Refused {
+            rules: denied.rules().to_vec(),
+        }
+    }
+}

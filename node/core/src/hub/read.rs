@@ -1,0 +1,133 @@
+//! What is shown: read from memory, changing nothing.
+
+use testudo_protocol::envelope::SignedPart;
+use testudo_protocol::id::{HubId, ItemId, Timestamp};
+use testudo_protocol::wire::{self, Reader};
+
+use super::Hub;
+use crate::records::{BodyRow, DeliveryRecord, DeliveryState, ItemRecord, ItemState, key};
+use crate::views::{DeliveryView, InboxEntry, PeerView, Status};
+
+fn millis(time: Option<Timestamp>) -> Option<u64> {
+    time.map(Timestamp::millis)
+}
+
+impl Hub {
+    /// Every version of every item that came from another hub, oldest first.
+    pub fn inbox(&self) -> Vec<InboxEntry> {
+        self.entries(|record| record.originator != self.me)
+    }
+
+    /// Every version of every item of our own, oldest first.
+    pub fn released(&self) -> Vec<InboxEntry> {
+        self.entries(|record| record.originator == self.me)
+    }
+
+    fn entries(&self, wanted: impl Fn(&ItemRecord) -> bool) -> Vec<InboxEntry> {
+        let mut entries: Vec<_> = self
+            .items
+            .values()
+            .filter(|record| wanted(record))
+            .map(|record| self.entry(record))
+            .collect();
+        entries.sort_by_key(|entry| (entry.stored, entry.item, entry.version));
+        entries
+    }
+
+    fn entry(&self, record: &ItemRecord) -> InboxEntry {
+        let state = match record.state {
+            ItemState::Released => "released",
+            ItemState::Corrected => "corrected",
+            ItemState::Retracted => "retracted",
+        };
+        InboxEntry {
+            item: record.item.item,
+            version: record.item.version,
+            originator: record.originator,
+            sender: record.sender,
+            also_via: record.also_via.clone(),
+            state: state.to_owned(),
+            label: record.label.clone(),
+            title: self.titles.get(&record.item).cloned(),
+            created: record.created.millis(),
+            stored: record.stored.millis(),
+            opened: millis(record.opened),
+            acknowledged: millis(record.acknowledged),
+        }
+    }
+
+    /// The latest version of one item and the key of its body; `None` if it is not here.
+    pub fn item(&self, item: ItemId) -> Option<(InboxEntry, Vec<u8>)> {
+        self.latest(item)
+            .map(|record| (self.entry(record), key::item(record.item)))
+    }
+
+    /// What became of every receiver of every release, oldest item first.
+    pub fn deliveries(&self, item: Option<ItemId>) -> Vec<DeliveryView> {
+        let wanted = |record: &&DeliveryRecord| item.is_none_or(|item| record.item.item == item);
+        self.deliveries
+            .values()
+            .filter(wanted)
+            .map(delivery_view)
+            .collect()
+    }
+
+    /// How the hub is.
+    pub fn status(&self) -> Status {
+        let charter = self.gate.charter();
+        let peers = charter
+            .members()
+            .map(|member| member.code)
+            .filter(|code| *code != self.me);
+        Status {
+            hub: self.me,
+            realm: format!("{}/{}", charter.realm().federation(), charter.realm().name()),
+            charter: charter.version().get(),
+            policies: self.gate.policies(),
+            fenced: self.fenced,
+            ledger_entries: self.ledger.size().get(),
+            ledger_root: self.ledger.root().digest().to_hex(),
+            peers: peers.map(|code| self.peer_view(code)).collect(),
+        }
+    }
+
+    fn peer_view(&self, hub: HubId) -> PeerView {
+        let state = self.peers.get(&hub);
+        let waits =
+            |delivery: &&DeliveryRecord| delivery.receiver == hub && delivery.state == DeliveryState::Queued;
+        PeerView {
+            hub,
+            connected: state.is_some_and(|state| state.connected),
+            waiting: self.deliveries.values().filter(waits).count(),
+            fault: state.and_then(|state| state.fault.clone()),
+        }
+    }
+}
+
+/// The bundle inside a stored body row, to the byte.
+pub fn bundle_of(row: &[u8]) -> Option<Vec<u8>> {
+    let row: BodyRow = wire::decode(row).ok()?;
+    let part = SignedPart::read(&mut Reader::new(&row.part)).ok()?;
+    Some(part.into_body())
+}
+
+fn delivery_view(record: &DeliveryRecord) -> DeliveryView {
+    let (state, rules) = match &record.state {
+        DeliveryState::Refused { rules } => ("not sent", rules.clone()),
+        DeliveryState::Queued => ("queued", Vec::new()),
+        DeliveryState::Delivered => ("delivered", Vec::new()),
+        DeliveryState::Objected => ("objected", Vec::new()),
+        DeliveryState::Withheld { rules, .. } => ("withheld", rules.clone()),
+    };
+    DeliveryView {
+        item: record.item.item,
+        version: record.item.version,
+        receiver: record.receiver,
+        state: state.to_owned(),
+        rules,
+        delivered: millis(record.delivered),
+        opened: millis(record.opened),
+        acknowledged: millis(record.acknowledged),
+        purged: millis(record.purged),
+    }
+}

@@ -1,0 +1,448 @@
+//! Taking over what a peer sends: in the order of its log, durable before it is receipted.
+
+use testudo_crypto::digest::Digest;
+use testudo_policies::gate::Question;
+use testudo_policies::vocabulary::Action;
+use testudo_protocol::envelope::{
+    Envelope, EnvelopeError, Kind, OpenError, Opened, Opener, OuterFields, Verified,
+};
+use testudo_protocol::exchange::Control;
+use testudo_protocol::id::{EnvelopeHash, HubId, ItemId, ItemRef};
+use testudo_protocol::ledger::{Entry, IncidentKind, Outcome};
+use testudo_protocol::receipt::{Act, Receipt, ReceiptFields};
+use testudo_protocol::sync::{Head, Place};
+
+use super::step::{After, Step};
+use super::{Hub, PeerFault};
+use crate::input::CommandId;
+use crate::output::{Event, Family, Output};
+use crate::records::{BodyRow, GivenReceipt, ItemRecord, ItemState, key};
+use crate::refusal::Refusal;
+use crate::views::Reply;
+
+impl Hub {
+    pub(super) fn on_envelope(
+        &mut self,
+        peer: HubId,
+        bytes: &[u8],
+        out: &mut Vec<Output>,
+    ) -> Result<(), PeerFault> {
+        let envelope = Envelope::decode(bytes).map_err(|error| PeerFault::of(&error))?;
+        let fields = *envelope.outer().fields();
+        self.check_sender(peer, &fields)?;
+        let verified = match envelope.verify(self.gate.charter(), self.now) {
+            Ok(verified) => verified,
+            // An expired envelope is the network's delay, not the peer's fault.
+            Err(EnvelopeError::Expired) => return Ok(()),
+            Err(error) => return Err(PeerFault::of(&error)),
+        };
+        let hash = verified.envelope().hash();
+        match self.head(&fields).place(&fields) {
+            Place::Next => self.take_over(peer, &verified, out),
+            Place::Past => self.on_repeat(peer, hash, bytes, out),
+            Place::Gap => {
+                self.expect(peer, &fields, out);
+                Ok(())
+            }
+            Place::Fork => self.on_fork(peer, bytes, out),
+        }
+    }
+
+    /// An outer part without its ciphertext: the chain goes on, the content does not come.
+    pub(super) fn on_outer_only(
+        &mut self,
+        peer: HubId,
+        bytes: &[u8],
+        out: &mut Vec<Output>,
+    ) -> Result<(), PeerFault> {
+        let outer = Self::outer_of(bytes)?;
+        let fields = *outer.fields();
+        self.check_sender(peer, &fields)?;
+        outer
+            .verify(self.gate.charter())
+            .map_err(|error| PeerFault::of(&error))?;
+        if self.head(&fields).place(&fields) == Place::Next {
+            let mut step = Step::default();
+            self.advance(&mut step, &fields, outer.link())
+                .map_err(|error| PeerFault::of(&error))?;
+            let (audience, next) = (fields.audience, fields.sequence.next());
+            step.then(After::Control(peer, Control::Expect { audience, next }));
+            self.commit(step, out);
+        } else {
+            self.expect(peer, &fields, out);
+        }
+        Ok(())
+    }
+
+    fn check_sender(&self, peer: HubId, fields: &OuterFields) -> Result<(), PeerFault> {
+        if fields.sender == peer {
+            Ok(())
+        } else {
+            Err(PeerFault("sent an envelope of another hub".to_owned()))
+        }
+    }
+
+    fn head(&self, fields: &OuterFields) -> Head {
+        self.heads
+            .get(&(fields.sender, fields.audience))
+            .copied()
+            .unwrap_or(Head::EMPTY)
+    }
+
+    fn expect(&mut self, peer: HubId, fields: &OuterFields, out: &mut Vec<Output>) {
+        let next = self.head(fields).height.next();
+        self.send_control(
+            peer,
+            Control::Expect {
+                audience: fields.audience,
+                next,
+            },
+            out,
+        );
+    }
+
+    fn advance(&mut self, step: &mut Step, fields: &OuterFields, link: EnvelopeHash) -> Result<(), Refusal> {
+        let head = self.head(fields).advanced(link);
+        step.put(Family::Log, key::log(fields.sender, fields.audience), &head)?;
+        self.heads.insert((fields.sender, fields.audience), head);
+        Ok(())
+    }
+
+    /// Something at or below our height: repeat the receipt, or keep evidence of two histories.
+    fn on_repeat(
+        &mut self,
+        peer: HubId,
+        hash: EnvelopeHash,
+        bytes: &[u8],
+        out: &mut Vec<Output>,
+    ) -> Result<(), PeerFault> {
+        let given: Vec<Vec<u8>> = (self.given_receipts.iter())
+            .filter(|((envelope, _), receipt)| *envelope == hash && receipt.to == peer)
+            .map(|(_, receipt)| receipt.bytes.clone())
+            .collect();
+        if given.is_empty() {
+            return self.on_fork(peer, bytes, out);
+        }
+        for receipt in given {
+            self.send_control(peer, Control::Receipt(receipt), out);
+        }
+        Ok(())
+    }
+
+    /// Two envelopes for one place of a log: keep the evidence, tell the operator, take neither.
+    fn on_fork(&mut self, peer: HubId, bytes: &[u8], out: &mut Vec<Output>) -> Result<(), PeerFault> {
+        let evidence = Digest::of(bytes);
+        let mut step = Step::default();
+        step.put_bytes(Family::Evidence, evidence.as_bytes().to_vec(), bytes.to_vec());
+        let entry = Entry::Incident {
+            kind: IncidentKind::Equivocation,
+            peer,
+            evidence: evidence.into(),
+        };
+        self.enter(&mut step, entry)
+            .map_err(|error| PeerFault::of(&error))?;
+        step.then(After::Report(Event::Equivocation { peer }));
+        self.commit(step, out);
+        Err(PeerFault(
+            "has signed two envelopes for one place of its log".to_owned(),
+        ))
+    }
+
+    /// The next envelope of a log: open it, ask intake, store, and receipt once that is durable.
+    fn take_over(
+        &mut self,
+        peer: HubId,
+        verified: &Verified,
+        out: &mut Vec<Output>,
+    ) -> Result<(), PeerFault> {
+        let charter = self.gate.charter();
+        let opener = Opener {
+            me: self.me,
+            identity: &self.keys.identity,
+            charter,
+            now: self.now,
+        };
+        match verified.open(&opener) {
+            Ok(opened) => self
+                .store_opened(peer, verified, &opened, out)
+                .map_err(|error| PeerFault::of(&error)),
+            // Ours to catch up with: the peer sends it again after the charter has arrived.
+            Err(OpenError::NewerCharter { .. }) => Ok(()),
+            Err(error) => {
+                let fault = PeerFault::of(&error);
+                self.store_unreadable(peer, verified, out)
+                    .map_err(|error| PeerFault::of(&error))?;
+                Err(fault)
+            }
+        }
+    }
+
+    fn store_unreadable(
+        &mut self,
+        peer: HubId,
+        verified: &Verified,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        let envelope = verified.envelope().hash();
+        let mut step = Step::default();
+        self.advance(&mut step, verified.fields(), envelope)?;
+        self.enter(
+            &mut step,
+            Entry::Received {
+                item: None,
+                envelope,
+                sender: peer,
+                outcome: Outcome::Unreadable,
+            },
+        )?;
+        self.commit(step, out);
+        Ok(())
+    }
+
+    fn store_opened(
+        &mut self,
+        peer: HubId,
+        verified: &Verified,
+        opened: &Opened,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        let header = opened.original().header();
+        let (item, envelope) = (header.item, verified.envelope().hash());
+        let outcome = self.outcome(peer, opened);
+        let mut step = Step::default();
+        self.advance(&mut step, verified.fields(), envelope)?;
+        self.enter(
+            &mut step,
+            Entry::Received {
+                item: Some(item),
+                envelope,
+                sender: peer,
+                outcome,
+            },
+        )?;
+        match outcome {
+            Outcome::Accepted => self.store_item(&mut step, peer, opened, envelope)?,
+            Outcome::Repeated => self.note_other_way(&mut step, item, peer)?,
+            Outcome::Objected | Outcome::Unreadable | Outcome::Withdrawn => {}
+        }
+        let act = match outcome {
+            Outcome::Accepted | Outcome::Repeated => Act::Delivered,
+            Outcome::Withdrawn => Act::Purged,
+            Outcome::Objected | Outcome::Unreadable => Act::Objected,
+        };
+        self.give_receipt(&mut step, peer, act, envelope, item)?;
+        if outcome == Outcome::Accepted {
+            step.then(After::Report(Event::Arrived { item, sender: peer }));
+        }
+        self.commit(step, out);
+        Ok(())
+    }
+
+    /// What is to become of an item that has been opened.
+    fn outcome(&self, peer: HubId, opened: &Opened) -> Outcome {
+        let header = opened.original().header();
+        let forwarded = opened.carrier().header().kind == Kind::Forward;
+        let withdrawn = self.taken_notices.get(&header.item.item).is_some_and(|notice| {
+            notice.originator == header.originator && notice.up_to >= header.item.version
+        });
+        if withdrawn {
+            return Outcome::Withdrawn;
+        }
+        // An item id belongs to whoever signed it first: nobody else can add versions to it.
+        if self
+            .latest(header.item.item)
+            .is_some_and(|known| known.originator != header.originator)
+        {
+            return Outcome::Objected;
+        }
+        let question = Question {
+            action: if forwarded {
+                Action::Forward
+            } else {
+                Action::Release
+            },
+            sender: peer,
+            originator: header.originator,
+            item: header.item,
+            body_hash: header.body_hash,
+            label: &header.label,
+            purpose: &header.purpose,
+            consent: opened.consent(),
+            now: self.now,
+        };
+        // The originator's rules bind the forwarder: a hub that broke them finds no reader here.
+        let unlawful = forwarded
+            && matches!(
+                self.gate.ask(&question, self.me),
+                testudo_policies::gate::Answer::Denied(_)
+            );
+        if unlawful || self.gate.ask_intake(&question, self.me).is_err() {
+            return Outcome::Objected;
+        }
+        if self.items.contains_key(&header.item) {
+            Outcome::Repeated
+        } else {
+            Outcome::Accepted
+        }
+    }
+
+    fn store_item(
+        &mut self,
+        step: &mut Step,
+        peer: HubId,
+        opened: &Opened,
+        envelope: EnvelopeHash,
+    ) -> Result<(), Refusal> {
+        let header = opened.original().header();
+        let newer = self
+            .latest(header.item.item)
+            .is_some_and(|latest| latest.item.version > header.item.version);
+        let record = ItemRecord {
+            item: header.item,
+            originator: header.originator,
+            sender: peer,
+            also_via: Vec::new(),
+            kind: header.kind,
+            label: header.label.clone(),
+            purpose: header.purpose.clone(),
+            body_hash: header.body_hash,
+            created: header.created,
+            stored: self.now,
+            state: if newer {
+                ItemState::Corrected
+            } else {
+                ItemState::Released
+            },
+            envelope,
+            opened: None,
+            acknowledged: None,
+        };
+        self.correct_earlier(step, header.item)?;
+        let bundle = opened.bundle();
+        let objects = u32::try_from(bundle.object_count()).unwrap_or(u32::MAX);
+        let title = bundle.title().to_owned();
+        let body = BodyRow {
+            title: title.clone(),
+            objects,
+            part: opened.original().part().to_bytes(),
+        };
+        step.put(Family::Body, key::item(record.item), &body)?;
+        step.put(Family::Item, key::item(record.item), &record)?;
+        self.titles.insert(record.item, title);
+        self.items.insert(record.item, record);
+        Ok(())
+    }
+
+    fn correct_earlier(&mut self, step: &mut Step, item: ItemRef) -> Result<(), Refusal> {
+        for record in self.items.values_mut() {
+            let earlier = record.item.item == item.item && record.item.version < item.version;
+            if earlier && record.state == ItemState::Released {
+                record.state = ItemState::Corrected;
+                step.put(Family::Item, key::item(record.item), record)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn note_other_way(&mut self, step: &mut Step, item: ItemRef, peer: HubId) -> Result<(), Refusal> {
+        if let Some(record) = self.items.get_mut(&item) {
+            if record.sender != peer && !record.also_via.contains(&peer) {
+                record.also_via.push(peer);
+            }
+            step.put(Family::Item, key::item(item), record)?;
+        }
+        Ok(())
+    }
+
+    /// Signs a receipt as part of a step; it is sent once the step is durable.
+    pub(super) fn give_receipt(
+        &mut self,
+        step: &mut Step,
+        to: HubId,
+        act: Act,
+        envelope: EnvelopeHash,
+        item: ItemRef,
+    ) -> Result<(), Refusal> {
+        let fields = ReceiptFields {
+            act,
+            envelope,
+            item,
+            receiver: self.me,
+            time: self.now,
+        };
+        let receipt = Receipt::sign(fields, &self.keys.payload, self.gate.charter().realm());
+        let given = GivenReceipt {
+            to,
+            bytes: receipt.to_bytes(),
+            noted: false,
+        };
+        step.put(Family::Receipt, key::receipt(envelope, act), &given)?;
+        step.then(After::Control(to, Control::Receipt(given.bytes.clone())));
+        self.given_receipts.insert((envelope, act), given);
+        Ok(())
+    }
+
+    /// Repeats every receipt that the peer has not noted.
+    pub(super) fn repeat_receipts(&mut self, peer: HubId, out: &mut Vec<Output>) {
+        let owed: Vec<Vec<u8>> = (self.given_receipts.values())
+            .filter(|receipt| receipt.to == peer && !receipt.noted)
+            .map(|receipt| receipt.bytes.clone())
+            .collect();
+        for receipt in owed {
+            self.send_control(peer, Control::Receipt(receipt), out);
+        }
+    }
+
+    pub(super) fn on_noted(&mut self, peer: HubId, envelope: EnvelopeHash, act: Act, out: &mut Vec<Output>) {
+        let Some(receipt) = self.given_receipts.get_mut(&(envelope, act)) else {
+            return;
+        };
+        if receipt.to != peer || receipt.noted {
+            return;
+        }
+        receipt.noted = true;
+        let mut step = Step::default();
+        if step
+            .put(Family::Receipt, key::receipt(envelope, act), receipt)
+            .is_ok()
+        {
+            self.commit(step, out);
+        }
+    }
+
+    /// A person has opened or acknowledged the latest version of an item.
+    pub(super) fn note_reading(
+        &mut self,
+        id: CommandId,
+        item: ItemId,
+        act: Act,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        let latest = self.latest(item).ok_or(Refusal::NoSuchItem { item })?;
+        if latest.state == ItemState::Retracted {
+            return Err(Refusal::Withdrawn { item });
+        }
+        let (of, sender, envelope) = (latest.item, latest.sender, latest.envelope);
+        let now = Some(self.now);
+        let mut step = Step::default();
+        let Some(record) = self.items.get_mut(&of) else {
+            return Err(Refusal::NoSuchItem { item });
+        };
+        let time = if act == Act::Acknowledged {
+            &mut record.acknowledged
+        } else {
+            &mut record.opened
+        };
+        let first = time.is_none();
+        if first {
+            *time = now;
+            step.put(Family::Item, key::item(of), record)?;
+        }
+        if first && sender != self.me {
+            self.give_receipt(&mut step, sender, act, envelope, of)?;
+        }
+        step.then(After::Reply(id, Reply::Noted { item }));
+        self.commit(step, out);
+        Ok(())
+    }
+}

@@ -1,0 +1,270 @@
+//! A hub from its rows: every index rebuilt, the tree held against its anchor.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use testudo_crypto::entropy::Entropy;
+use testudo_crypto::merkle::Frontier;
+use testudo_crypto::note::{NoteError, NoteSigner};
+use testudo_policies::gate::Gate;
+use testudo_protocol::charter::Status;
+use testudo_protocol::consent::ConsentToken;
+use testudo_protocol::id::{AudienceId, EnvelopeHash, HubId, Timestamp};
+use testudo_protocol::ledger::{Entry, Ledger, RestoreError as LedgerError};
+use testudo_protocol::wire;
+
+use super::Hub;
+use super::step::Step;
+use crate::keys::HubKeys;
+use crate::output::{Family, Output};
+use crate::records::{
+    BodyRow, DeliveryRecord, DeliveryState, GivenNotice, GivenReceipt, ItemRecord, TakenNotice,
+};
+
+/// Who a hub is and by what it decides.
+pub struct HubConfig {
+    /// Its code.
+    pub me: HubId,
+    /// Its secrets.
+    pub keys: HubKeys,
+    /// Charter and policies.
+    pub gate: Gate,
+    /// Randomness for salts and ids.
+    pub entropy: Entropy,
+    /// Time between checkpoints, in milliseconds.
+    pub tick_millis: u64,
+}
+
+/// A stored row: family, key, value.
+pub type Row = (Family, Vec<u8>, Vec<u8>);
+
+/// What the anchor outside the database says about the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anchor {
+    /// Entries covered.
+    pub size: u64,
+    /// Root over them, in hexadecimal.
+    pub root: String,
+}
+
+/// Why rows are not a hub.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The charter does not list this hub, or with other keys.
+    #[error(
+        "charter lists {code} with other keys than this hub has, or not at all; the members must admit its card"
+    )]
+    NotInCharter {
+        /// This hub.
+        code: HubId,
+    },
+    /// The charter lists this hub, but not as active.
+    #[error("charter lists {code} as {status}; only an active member can run")]
+    NotActive {
+        /// This hub.
+        code: HubId,
+        /// How it is listed.
+        status: Status,
+    },
+    /// The ledger's leaves are not whole.
+    #[error("ledger is not whole")]
+    Ledger(#[from] LedgerError),
+    /// A row cannot be read.
+    #[error("a row of family {family:?} cannot be read; restore the data folder from a backup")]
+    Row {
+        /// Of which family.
+        family: Family,
+    },
+    /// The name under which checkpoints are signed does not fit.
+    #[error("ledger name does not fit a signed note")]
+    Name(#[from] NoteError),
+}
+
+impl Hub {
+    /// Rebuilds a hub and returns what it has to do first.
+    ///
+    /// A tree that is shorter than its anchor, or has another root there, fences the hub: it
+    /// receives and shows, but does not sign or release.
+    ///
+    /// # Errors
+    /// [`RestoreError`] if the charter does not list this hub with these keys, or a row is damaged.
+    pub fn restore(
+        config: HubConfig,
+        rows: Vec<Row>,
+        anchor: Option<&Anchor>,
+        now: Timestamp,
+    ) -> Result<(Self, Vec<Output>), RestoreError> {
+        let HubConfig {
+            me,
+            keys,
+            gate,
+            entropy,
+            tick_millis,
+        } = config;
+        check_membership(me, &keys, &gate)?;
+        let realm = gate.charter().realm().clone();
+        let leaves = (rows.iter().filter(|(family, ..)| *family == Family::Leaf))
+            .map(|(_, key, value)| Ok((index_of(key)?, value.as_slice())))
+            .collect::<Result<Vec<_>, RestoreError>>()?;
+        let ledger = Ledger::restore(&realm, me, leaves.into_iter())?;
+        let fenced = anchor.is_some_and(|anchor| !contains(&ledger, anchor));
+        let signer = NoteSigner::new(ledger.origin(), &keys.ledger)?;
+        let mut hub = Self {
+            me,
+            keys,
+            gate,
+            ledger,
+            signer,
+            entropy,
+            now,
+            tick_millis,
+            fenced,
+            items: BTreeMap::new(),
+            titles: BTreeMap::new(),
+            heads: BTreeMap::new(),
+            deliveries: BTreeMap::new(),
+            openings: BTreeMap::new(),
+            given_receipts: BTreeMap::new(),
+            given_notices: BTreeMap::new(),
+            taken_notices: BTreeMap::new(),
+            consents: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            jobs: VecDeque::new(),
+            working: false,
+            sealing: BTreeMap::new(),
+            sealing_notices: BTreeMap::new(),
+            loading: BTreeMap::new(),
+            checkpoint_size: anchor.map_or(0, |anchor| anchor.size),
+            checkpoint_due: now.plus_millis(tick_millis),
+            next_id: 0,
+        };
+        let mut openings = BTreeMap::new();
+        for (family, key, value) in rows {
+            hub.take_row(family, &key, value, &mut openings)
+                .ok_or(RestoreError::Row { family })?;
+        }
+        hub.keep_openings(openings);
+        let mut out = Vec::new();
+        hub.begin_ledger(&mut out);
+        Ok((hub, out))
+    }
+
+    fn take_row(
+        &mut self,
+        family: Family,
+        key: &[u8],
+        value: Vec<u8>,
+        openings: &mut BTreeMap<u64, Vec<u8>>,
+    ) -> Option<()> {
+        match family {
+            Family::Leaf | Family::Checkpoint | Family::Envelope | Family::Evidence => {}
+            Family::Opening => {
+                if let Ok(index) = <[u8; 8]>::try_from(key) {
+                    openings.insert(u64::from_be_bytes(index), value);
+                }
+            }
+            Family::Item => {
+                let record: ItemRecord = wire::decode(&value).ok()?;
+                self.items.insert(record.item, record);
+            }
+            Family::Body => {
+                let row: BodyRow = wire::decode(&value).ok()?;
+                let (item, version) = key.split_first_chunk::<16>()?;
+                let version = u32::from_be_bytes(version.try_into().ok()?);
+                let item = testudo_protocol::id::ItemRef {
+                    item: testudo_protocol::id::ItemId::new(*item),
+                    version: testudo_protocol::id::ItemVersion::new(version),
+                };
+                self.titles.insert(item, row.title);
+            }
+            Family::Log => {
+                let (author, audience) = key.split_first_chunk::<16>()?;
+                let author = HubId::from_wire(*author).ok()?;
+                let audience = AudienceId::new(audience.try_into().ok()?);
+                self.heads.insert((author, audience), wire::decode(&value).ok()?);
+            }
+            Family::Delivery => {
+                let record: DeliveryRecord = wire::decode(&value).ok()?;
+                self.deliveries.insert((record.item, record.receiver), record);
+            }
+            Family::Receipt => {
+                let given: GivenReceipt = wire::decode(&value).ok()?;
+                let receipt = testudo_protocol::receipt::Receipt::decode(&given.bytes).ok()?;
+                let (envelope, _) = key.split_first_chunk::<32>()?;
+                self.given_receipts
+                    .insert((EnvelopeHash::new(*envelope), receipt.fields().act), given);
+            }
+            Family::Notice if key.first() == Some(&b'g') => {
+                let notice: GivenNotice = wire::decode(&value).ok()?;
+                self.given_notices
+                    .insert((notice.up_to.item, notice.addressee), notice);
+            }
+            Family::Notice => {
+                let notice: TakenNotice = wire::decode(&value).ok()?;
+                self.taken_notices.insert(notice.item, notice);
+            }
+            Family::Consent => {
+                let token = ConsentToken::decode(&value).ok()?;
+                let fields = token.fields();
+                self.consents
+                    .insert((fields.item, fields.holder, fields.recipient), token);
+            }
+        }
+        Some(())
+    }
+
+    /// Keeps the openings of decisions on which something still has to be sent.
+    fn keep_openings(&mut self, mut openings: BTreeMap<u64, Vec<u8>>) {
+        for delivery in self.deliveries.values() {
+            // A receiver that lost its disk can ask again for what it once had.
+            let may_be_sent = matches!(delivery.state, DeliveryState::Queued | DeliveryState::Delivered);
+            if may_be_sent && let Some(opening) = openings.remove(&delivery.decision) {
+                self.openings.insert(delivery.decision, opening);
+            }
+        }
+    }
+
+    fn begin_ledger(&mut self, out: &mut Vec<Output>) {
+        if self.ledger.size().get() > 0 || self.fenced {
+            return;
+        }
+        let mut step = Step::default();
+        let charter = self.gate.charter().fingerprint();
+        if self.enter(&mut step, Entry::Genesis { charter }).is_ok() {
+            self.commit(step, out);
+        }
+    }
+}
+
+fn check_membership(me: HubId, keys: &HubKeys, gate: &Gate) -> Result<(), RestoreError> {
+    let member = gate
+        .charter()
+        .member(me)
+        .filter(|member| member.keys == keys.public());
+    match member {
+        None => Err(RestoreError::NotInCharter { code: me }),
+        Some(member) if member.status != Status::Active => Err(RestoreError::NotActive {
+            code: me,
+            status: member.status,
+        }),
+        Some(_) => Ok(()),
+    }
+}
+
+fn index_of(key: &[u8]) -> Result<u64, RestoreError> {
+    <[u8; 8]>::try_from(key)
+        .map(u64::from_be_bytes)
+        .map_err(|_| RestoreError::Row { family: Family::Leaf })
+}
+
+/// Whether the tree, cut to the anchor's size, has the anchor's root.
+fn contains(ledger: &Ledger, anchor: &Anchor) -> bool {
+    let mut frontier = Frontier::new();
+    for leaf in ledger.leaf_hashes() {
+        if frontier.size().get() == anchor.size {
+            break;
+        }
+        frontier.append(leaf);
+    }
+    frontier.size().get() == anchor.size && frontier.root().digest().to_hex() == anchor.root
+}

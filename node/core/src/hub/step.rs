@@ -1,0 +1,187 @@
+//! One durable step: its changes, its ledger entries, and what may happen only afterwards.
+
+use serde::Serialize;
+use testudo_protocol::exchange::Control;
+use testudo_protocol::id::HubId;
+use testudo_protocol::ledger::{Entry, Record};
+use testudo_protocol::wire;
+
+use super::Hub;
+use super::release::Decided;
+use crate::input::{BatchId, CommandId};
+use crate::outbound::Outbound;
+use crate::output::{Change, Event, Family, Output};
+use crate::records::key;
+use crate::refusal::Refusal;
+use crate::views::Reply;
+
+/// Changes that become durable together.
+#[derive(Default)]
+pub(super) struct Step {
+    changes: Vec<Change>,
+    after: Vec<After>,
+}
+
+/// What waits for a batch to be on stable storage.
+pub(super) struct Pending {
+    ledger_entries: u64,
+    after: Vec<After>,
+}
+
+/// What happens once a step is durable.
+pub(super) enum After {
+    /// A decision is recorded: seal and release what it allows.
+    Decided(Box<Decided>),
+    /// Answer a command.
+    Reply(CommandId, Reply),
+    /// Send a message without content.
+    Control(HubId, Control),
+    /// Send what is queued for a peer.
+    Push(HubId),
+    /// Send the notices that a peer has not answered.
+    Notices(HubId),
+    /// Begin the next release.
+    NextJob,
+    /// Tell the operator.
+    Report(Event),
+    /// Replace the anchor.
+    Anchor {
+        /// Entries covered.
+        size: u64,
+        /// Root, in hexadecimal.
+        root: String,
+        /// The signed checkpoint.
+        note: Vec<u8>,
+    },
+}
+
+impl Step {
+    pub(super) fn put_bytes(&mut self, family: Family, key: Vec<u8>, value: Vec<u8>) {
+        self.changes.push(Change::Put { family, key, value });
+    }
+
+    /// Stores a structure.
+    ///
+    /// # Errors
+    /// [`Refusal::Internal`] if it is over the limit of the codec.
+    pub(super) fn put<T: Serialize>(
+        &mut self,
+        family: Family,
+        key: Vec<u8>,
+        value: &T,
+    ) -> Result<(), Refusal> {
+        let value = wire::encode(value).map_err(|_| Refusal::Internal {
+            what: "a record is over its limit",
+        })?;
+        self.put_bytes(family, key, value);
+        Ok(())
+    }
+
+    pub(super) fn erase(&mut self, family: Family, key: Vec<u8>) {
+        self.changes.push(Change::Erase { family, key });
+    }
+
+    pub(super) fn then(&mut self, after: After) {
+        self.after.push(after);
+    }
+}
+
+impl Hub {
+    /// Adds an entry to the ledger as part of a step and returns its index and opening.
+    ///
+    /// A crash before the step is durable leaves neither the entry nor the act it describes.
+    pub(super) fn enter(&mut self, step: &mut Step, entry: Entry) -> Result<(u64, Vec<u8>), Refusal> {
+        let record = Record {
+            time: self.now,
+            entry,
+        };
+        let appended = self
+            .ledger
+            .append(record, &mut self.entropy)
+            .map_err(|_| Refusal::Internal {
+                what: "a ledger entry is over its limit",
+            })?;
+        step.put_bytes(
+            Family::Leaf,
+            key::index(appended.index),
+            appended.leaf.as_bytes().to_vec(),
+        );
+        step.put_bytes(
+            Family::Opening,
+            key::index(appended.index),
+            appended.opening.clone(),
+        );
+        Ok((appended.index, appended.opening))
+    }
+
+    /// Hands a step to the shell; what waits for it runs on [`Hub::on_persisted`].
+    pub(super) fn commit(&mut self, step: Step, out: &mut Vec<Output>) {
+        let batch = BatchId(self.next_id());
+        let pending = Pending {
+            ledger_entries: self.ledger.size().get(),
+            after: step.after,
+        };
+        self.pending.insert(batch, pending);
+        out.push(Output::Persist(batch, step.changes));
+    }
+
+    pub(super) fn on_persisted(&mut self, batch: BatchId, out: &mut Vec<Output>) {
+        let Some(pending) = self.pending.remove(&batch) else {
+            return;
+        };
+        self.ledger.mark_durable(pending.ledger_entries);
+        for after in pending.after {
+            self.run(after, out);
+        }
+    }
+
+    fn run(&mut self, after: After, out: &mut Vec<Output>) {
+        match after {
+            After::Decided(decided) => self.on_decided(*decided, out),
+            After::Reply(command, reply) => out.push(Output::Reply(command, Ok(reply))),
+            After::Control(peer, control) => self.send_control(peer, control, out),
+            After::Push(peer) => self.push(peer, out),
+            After::Notices(peer) => self.send_notices(peer, out),
+            After::NextJob => self.next_job(out),
+            After::Report(event) => out.push(Output::Report(event)),
+            After::Anchor { size, root, note } => {
+                out.push(Output::Anchor { size, root, note });
+                out.push(Output::Report(Event::Checkpoint { size }));
+            }
+        }
+    }
+
+    pub(super) fn send_control(&mut self, peer: HubId, control: Control, out: &mut Vec<Output>) {
+        if self.is_connected(peer) {
+            out.push(Output::Transmit(peer, Outbound::control(peer, control)));
+        }
+    }
+
+    /// Signs the tree as it stands, stores the note, then has the anchor replaced.
+    ///
+    /// Only durable entries are signed: the note goes into the batch behind them. A crash
+    /// between the two leaves an older anchor, which the longer tree contains.
+    pub(super) fn sign_checkpoint(&mut self, out: &mut Vec<Output>) {
+        let size = self.ledger.size().get();
+        if self.fenced || size == self.checkpoint_size {
+            return;
+        }
+        let Ok(note) = self.ledger.checkpoint(&self.signer) else {
+            return;
+        };
+        let note = note.to_bytes();
+        let root = self.ledger.root().digest().to_hex();
+        self.checkpoint_size = size;
+        let mut step = Step::default();
+        step.put_bytes(Family::Checkpoint, b"own".to_vec(), note.clone());
+        step.then(After::Anchor { size, root, note });
+        self.commit(step, out);
+    }
+
+    pub(super) fn on_tick(&mut self, out: &mut Vec<Output>) {
+        if self.now >= self.checkpoint_due {
+            self.checkpoint_due = self.now.plus_millis(self.tick_millis);
+            self.sign_checkpoint(out);
+        }
+    }
+}

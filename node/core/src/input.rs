@@ -1,0 +1,105 @@
+//! What a hub is told.
+
+use testudo_crypto::seal::SealError;
+use testudo_protocol::id::{Hash, HubId, ItemId, Timestamp};
+use testudo_protocol::label::Label;
+
+/// Names one command until its reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CommandId(pub u64);
+
+/// Names one batch until it is on stable storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BatchId(pub u64);
+
+/// Names one sealing until its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SealId(pub u64);
+
+/// Names one reading until its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LoadId(pub u64);
+
+/// One input.
+pub enum Input {
+    /// A person or a tool asks for something.
+    Command(CommandId, Command),
+    /// A stream to a listed peer is open for sending.
+    Connected(HubId),
+    /// That stream is gone; whatever was under way may be lost.
+    Disconnected(HubId),
+    /// A frame from a listed peer.
+    Frame(HubId, Vec<u8>),
+    /// A batch and all before it are on stable storage.
+    Persisted(BatchId),
+    /// A row has been read; `None` if there is none.
+    Loaded(LoadId, Option<Vec<u8>>),
+    /// A sealing has been carried out.
+    Sealed(SealId, Result<Vec<u8>, SealError>),
+    /// Time has passed.
+    Tick,
+    /// The process is about to end: sign what there is.
+    Stop,
+}
+
+/// What a person or a tool asks for.
+pub enum Command {
+    /// Release a draft to everyone whom the gate allows.
+    Release(ReleaseCommand),
+    /// Give another hub's item to one more hub.
+    Forward {
+        /// The item, in its latest version here.
+        item: ItemId,
+        /// To whom.
+        to: HubId,
+    },
+    /// Consent to the onward disclosure of one of our own items.
+    Consent {
+        /// The item, in its latest version.
+        item: ItemId,
+        /// Who may forward it.
+        holder: HubId,
+        /// To whom.
+        recipient: HubId,
+        /// Until when.
+        until: Timestamp,
+        /// For what.
+        purpose: String,
+    },
+    /// Withdraw one of our own items in all versions.
+    Retract {
+        /// The item.
+        item: ItemId,
+    },
+    /// A person has opened an item.
+    Open {
+        /// The item, in its latest version here.
+        item: ItemId,
+    },
+    /// A person acknowledges an item.
+    Acknowledge {
+        /// The item, in its latest version here.
+        item: ItemId,
+    },
+}
+
+/// A draft: what is to be released, before anyone has been asked.
+#[derive(Clone)]
+pub struct Draft {
+    /// A STIX 2.1 bundle as text.
+    pub bundle: Vec<u8>,
+    /// How it may be handled.
+    pub label: Label,
+    /// For what it is released.
+    pub purpose: String,
+    /// The item that this is a new version of.
+    pub corrects: Option<ItemId>,
+}
+
+/// A draft and the preview that was approved.
+pub struct ReleaseCommand {
+    /// The draft.
+    pub draft: Draft,
+    /// The hash that the preview printed; the release stops if it would differ now.
+    pub preview: Hash,
+}

@@ -1,0 +1,74 @@
+//! The secrets of one hub, one for each purpose.
+
+use testudo_crypto::commit::{Salt, commit};
+use testudo_crypto::keys::SigningKey;
+use testudo_crypto::seal::Identity;
+use testudo_crypto::sign::{self, Domain};
+use testudo_protocol::charter::{Card, MemberKeys};
+use testudo_protocol::id::{AudienceId, Hash, HubId};
+use testudo_protocol::label::Class;
+use testudo_protocol::realm::Realm;
+
+/// Signing keys, identity and the secret under which audiences are named.
+pub struct HubKeys {
+    /// Proves who is at the other end of a connection.
+    pub transport: SigningKey,
+    /// Signs envelopes, receipts, notices and tokens.
+    pub payload: SigningKey,
+    /// Signs checkpoints.
+    pub ledger: SigningKey,
+    /// Casts the vote; kept offline by an operator who takes it seriously.
+    pub governance: SigningKey,
+    /// Opens what is sealed to this hub.
+    pub identity: Identity,
+    /// Names audiences, so that a name says nothing about its members.
+    pub audience: Salt,
+}
+
+impl HubKeys {
+    /// The public halves.
+    pub fn public(&self) -> MemberKeys {
+        let hash = |key: &SigningKey| Hash::new(key.verifying_key().to_bytes());
+        MemberKeys {
+            transport: hash(&self.transport),
+            payload: hash(&self.payload),
+            ledger: hash(&self.ledger),
+            governance: hash(&self.governance),
+            recipient: self.identity.recipient().to_string(),
+        }
+    }
+
+    /// The card with which this hub applies to a federation.
+    pub fn card(&self, code: HubId, class: Class, realm: &Realm, address: std::net::SocketAddr) -> Card {
+        let mut card = Card {
+            code,
+            class,
+            federation: realm.federation().to_owned(),
+            realm: realm.name().to_owned(),
+            keys: self.public(),
+            address,
+            signature: String::new(),
+        };
+        let signature = sign::sign(&self.payload, Domain::CARD, &card.preimage(realm));
+        card.signature = testudo_crypto::digest::hex(&signature.to_bytes());
+        card
+    }
+
+    /// The name of the audience of exactly these hubs, sorted.
+    pub fn audience(&self, realm: &Realm, hubs: &[HubId]) -> AudienceId {
+        let codes: Vec<u8> = hubs.iter().flat_map(|hub| *hub.as_bytes()).collect();
+        let tag = realm.tag();
+        let name = commit(&self.audience, "testudo/audience/v1", &[tag.as_bytes(), &codes]);
+        let mut id = [0; 16];
+        for (slot, byte) in id.iter_mut().zip(name.as_bytes()) {
+            *slot = *byte;
+        }
+        AudienceId::new(id)
+    }
+}
+
+impl std::fmt::Debug for HubKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HubKeys(payload {})", self.payload.verifying_key().id())
+    }
+}

@@ -1,0 +1,161 @@
+//! What a hub wants done, in order.
+
+use testudo_protocol::id::{HubId, ItemRef};
+use testudo_protocol::receipt::Act;
+
+use crate::input::{BatchId, CommandId, LoadId, SealId};
+use crate::outbound::Outbound;
+use crate::refusal::Refusal;
+use crate::seal_order::SealOrder;
+use crate::views::Reply;
+
+/// One effect. The shell carries them out in the order in which they come.
+pub enum Output {
+    /// Write all changes in one batch, flush it, then say [`crate::input::Input::Persisted`].
+    /// A failed write ends the process: nothing after it may happen.
+    Persist(BatchId, Vec<Change>),
+    /// Read a row and answer with [`crate::input::Input::Loaded`].
+    Load(LoadId, Family, Vec<u8>),
+    /// Seal and answer with [`crate::input::Input::Sealed`].
+    Seal(SealId, SealOrder),
+    /// Send to a connected peer. If it cannot be sent it is lost; the core sends again later.
+    Transmit(HubId, Outbound),
+    /// Close the connection: the peer broke the protocol.
+    Disconnect(HubId),
+    /// Replace the anchor outside the database, then publish.
+    Anchor {
+        /// Entries covered.
+        size: u64,
+        /// Root over them, in hexadecimal.
+        root: String,
+        /// The signed checkpoint.
+        note: Vec<u8>,
+    },
+    /// Answer a command. What it reports is durable.
+    Reply(CommandId, Result<Reply, Refusal>),
+    /// Tell the operator.
+    Report(Event),
+}
+
+/// A change to stable storage.
+pub enum Change {
+    /// Store a value.
+    Put {
+        /// Where.
+        family: Family,
+        /// Under which key.
+        key: Vec<u8>,
+        /// What.
+        value: Vec<u8>,
+    },
+    /// Forget a value and see to it that its bytes are gone from the files too.
+    Erase {
+        /// Where.
+        family: Family,
+        /// Under which key.
+        key: Vec<u8>,
+    },
+}
+
+/// The kinds of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// Ledger leaves, by index.
+    Leaf,
+    /// Ledger openings, by index.
+    Opening,
+    /// The last signed checkpoint.
+    Checkpoint,
+    /// Items, by id and version.
+    Item,
+    /// Signed parts, by id and version: the content.
+    Body,
+    /// Envelopes that this hub made, by hash.
+    Envelope,
+    /// Heads of logs, own and foreign.
+    Log,
+    /// Deliveries, by item, version and receiver.
+    Delivery,
+    /// Receipts that this hub gave, by envelope and act.
+    Receipt,
+    /// Notices, given and taken.
+    Notice,
+    /// Consent tokens held.
+    Consent,
+    /// Evidence against peers.
+    Evidence,
+}
+
+impl Family {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Leaf,
+        Self::Opening,
+        Self::Checkpoint,
+        Self::Item,
+        Self::Body,
+        Self::Envelope,
+        Self::Log,
+        Self::Delivery,
+        Self::Receipt,
+        Self::Notice,
+        Self::Consent,
+        Self::Evidence,
+    ];
+}
+
+/// Something the operator should see. Ids and hub codes, never content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A decision has been recorded.
+    Decided {
+        /// On which item.
+        item: ItemRef,
+        /// How many may receive it.
+        allowed: usize,
+        /// Who may not, and by which rules.
+        denied: Vec<(HubId, Vec<String>)>,
+    },
+    /// An item has arrived and is stored.
+    Arrived {
+        /// Which.
+        item: ItemRef,
+        /// From whom.
+        sender: HubId,
+    },
+    /// A receipt has come back.
+    Receipted {
+        /// For which item.
+        item: ItemRef,
+        /// From whom.
+        receiver: HubId,
+        /// What they state.
+        act: Act,
+    },
+    /// Something that was queued may no longer be sent.
+    Withheld {
+        /// Which item.
+        item: ItemRef,
+        /// From whom it is withheld.
+        receiver: HubId,
+        /// By which rules.
+        rules: Vec<String>,
+    },
+    /// A peer sent something that was refused.
+    PeerFault {
+        /// Who.
+        peer: HubId,
+        /// What was wrong, without content.
+        what: String,
+    },
+    /// A peer has signed two envelopes for one place of a log.
+    Equivocation {
+        /// Who.
+        peer: HubId,
+    },
+    /// A checkpoint has been signed.
+    Checkpoint {
+        /// Entries covered.
+        size: u64,
+    },
+}

@@ -1,0 +1,220 @@
+//! What a hub keeps about items, deliveries and notices: ids, hashes, states and times.
+//!
+//! Content lies in [`crate::output::Family::Body`] alone, so that destroying it is one step.
+
+use serde::{Deserialize, Serialize};
+use testudo_protocol::envelope::Kind;
+use testudo_protocol::id::{
+    AudienceId, EnvelopeHash, Hash, HubId, ItemId, ItemRef, ItemVersion, Sequence, Timestamp,
+};
+use testudo_protocol::label::Label;
+use testudo_protocol::ledger::DecisionAct;
+use testudo_protocol::notice::NoticeAct;
+
+/// Where an item stands at this hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ItemState {
+    /// Valid.
+    Released,
+    /// A later version replaces it.
+    Corrected,
+    /// Withdrawn by its originator; its content is destroyed.
+    Retracted,
+}
+
+/// One version of one item, own or received.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemRecord {
+    /// Which.
+    pub item: ItemRef,
+    /// Who signed it.
+    pub originator: HubId,
+    /// Who sent it here; the originator itself unless it was forwarded.
+    pub sender: HubId,
+    /// Who else sent another copy.
+    pub also_via: Vec<HubId>,
+    /// Assessment or correction.
+    pub kind: Kind,
+    /// How it may be handled.
+    pub label: Label,
+    /// For what it was released.
+    pub purpose: String,
+    /// SHA-256 of the bundle.
+    pub body_hash: Hash,
+    /// When the originator made it.
+    pub created: Timestamp,
+    /// When it was stored here.
+    pub stored: Timestamp,
+    /// Where it stands.
+    pub state: ItemState,
+    /// The envelope in which it left or came.
+    pub envelope: EnvelopeHash,
+    /// When a person first opened it.
+    pub opened: Option<Timestamp>,
+    /// When a person acknowledged it.
+    pub acknowledged: Option<Timestamp>,
+}
+
+/// What became of one receiver of one item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeliveryState {
+    /// The decision denied it.
+    Refused {
+        /// By which rules.
+        rules: Vec<String>,
+    },
+    /// To be sent.
+    Queued,
+    /// The receiver's signed receipt is here.
+    Delivered,
+    /// The receiver's intake refused it, without reason.
+    Objected,
+    /// It was queued, and may no longer be sent.
+    Withheld {
+        /// By which rules; empty if it was withdrawn first.
+        rules: Vec<String>,
+        /// Whether the receiver has taken the outer part, so that its chain is whole.
+        settled: bool,
+    },
+}
+
+/// One receiver of one item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryRecord {
+    /// Which item.
+    pub item: ItemRef,
+    /// To whom.
+    pub receiver: HubId,
+    /// Release or forward.
+    pub act: DecisionAct,
+    /// Index of the decision that it rests on.
+    pub decision: u64,
+    /// In which envelope; zeros where none was made for it.
+    pub envelope: EnvelopeHash,
+    /// In which log.
+    pub audience: AudienceId,
+    /// At which place.
+    pub sequence: Sequence,
+    /// What became of it.
+    pub state: DeliveryState,
+    /// When the receiver had it on stable storage.
+    pub delivered: Option<Timestamp>,
+    /// When a person there opened it.
+    pub opened: Option<Timestamp>,
+    /// When a person there acknowledged it.
+    pub acknowledged: Option<Timestamp>,
+    /// When its content was destroyed there.
+    pub purged: Option<Timestamp>,
+}
+
+impl DeliveryRecord {
+    /// Whether any byte of it may have reached the receiver.
+    pub fn may_have_left(&self) -> bool {
+        matches!(
+            self.state,
+            DeliveryState::Queued | DeliveryState::Delivered | DeliveryState::Objected
+        )
+    }
+}
+
+/// A notice that this hub gave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenNotice {
+    /// What was asked.
+    pub act: NoticeAct,
+    /// Of whom.
+    pub addressee: HubId,
+    /// Up to which version.
+    pub up_to: ItemRef,
+    /// When.
+    pub time: Timestamp,
+    /// When the addressee's purge receipt came.
+    pub answered: Option<Timestamp>,
+}
+
+/// What an originator has withdrawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenNotice {
+    /// Whose item.
+    pub originator: HubId,
+    /// Which.
+    pub item: ItemId,
+    /// Up to which version.
+    pub up_to: ItemVersion,
+    /// When, by the originator's clock.
+    pub time: Timestamp,
+}
+
+/// A receipt that this hub gave and may have to repeat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenReceipt {
+    /// To whom.
+    pub to: HubId,
+    /// The signed receipt.
+    pub bytes: Vec<u8>,
+    /// Whether the addressee has said that it noted it.
+    pub noted: bool,
+}
+
+/// The content of one item: its title for lists, and what its originator signed.
+#[derive(Serialize, Deserialize)]
+pub struct BodyRow {
+    /// The name of the root object.
+    pub title: String,
+    /// How many STIX objects it holds.
+    pub objects: u32,
+    /// The signed part, to the byte.
+    pub part: Vec<u8>,
+}
+
+/// Keys of rows.
+pub mod key {
+    use super::{AudienceId, EnvelopeHash, HubId, ItemId, ItemRef};
+    use testudo_protocol::receipt::Act;
+
+    /// Of an entry of the ledger.
+    pub fn index(index: u64) -> Vec<u8> {
+        index.to_be_bytes().to_vec()
+    }
+
+    /// Of one version of an item, and of its body.
+    pub fn item(item: ItemRef) -> Vec<u8> {
+        [item.item.as_bytes().as_slice(), &item.version.get().to_be_bytes()].concat()
+    }
+
+    /// Of a delivery.
+    pub fn delivery(of: ItemRef, receiver: HubId) -> Vec<u8> {
+        [item(of).as_slice(), receiver.as_bytes()].concat()
+    }
+
+    /// Of an envelope.
+    pub fn envelope(hash: EnvelopeHash) -> Vec<u8> {
+        hash.as_bytes().to_vec()
+    }
+
+    /// Of the head of a log.
+    pub fn log(author: HubId, audience: AudienceId) -> Vec<u8> {
+        [author.as_bytes().as_slice(), audience.as_bytes()].concat()
+    }
+
+    /// Of a receipt given.
+    pub fn receipt(hash: EnvelopeHash, act: Act) -> Vec<u8> {
+        [hash.as_bytes().as_slice(), &[act as u8]].concat()
+    }
+
+    /// Of a notice given.
+    pub fn given_notice(item: ItemId, addressee: HubId) -> Vec<u8> {
+        [b"g".as_slice(), item.as_bytes(), addressee.as_bytes()].concat()
+    }
+
+    /// Of a notice taken.
+    pub fn taken_notice(item: ItemId) -> Vec<u8> {
+        [b"t".as_slice(), item.as_bytes()].concat()
+    }
+
+    /// Of a consent token.
+    pub fn consent(of: ItemRef, holder: HubId, recipient: HubId) -> Vec<u8> {
+        [item(of).as_slice(), holder.as_bytes(), recipient.as_bytes()].concat()
+    }
+}

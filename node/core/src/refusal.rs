@@ -1,0 +1,184 @@
+//! Why a command is not carried out: one sentence, and what kind of refusal it is.
+
+use testudo_protocol::bundle::BundleError;
+use testudo_protocol::id::{HubId, ItemId};
+use testudo_protocol::label::LabelError;
+
+/// A command that is refused. Nothing was stored and nothing was sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The bundle is not one.
+    #[error("{0}")]
+    Bundle(BundleError),
+    /// The label contradicts itself.
+    #[error("{0}")]
+    Label(LabelError),
+    /// A hub in the label is not in the charter.
+    #[error(
+        "label field `{field}` names {hub}, which is not a member; `testudo charter show` lists the members"
+    )]
+    UnknownRecipient {
+        /// Which field.
+        field: &'static str,
+        /// Whom it names.
+        hub: HubId,
+    },
+    /// The level is above the deployment's ceiling.
+    #[error(
+        "label field `level` is {level}, this deployment is not accredited above 2; use the accredited channel of \
+         your authority"
+    )]
+    Ceiling {
+        /// The level asked for.
+        level: u8,
+    },
+    /// Nobody may receive it.
+    #[error("nobody may receive this item; `testudo preview` shows each hub with its rules")]
+    Nobody {
+        /// Every rule that denies somebody.
+        rules: Vec<String>,
+    },
+    /// The gate said no.
+    #[error("{receiver} may not receive this item: {}", .rules.join(", "))]
+    Denied {
+        /// Who.
+        receiver: HubId,
+        /// By which rules.
+        rules: Vec<String>,
+    },
+    /// The preview that was approved is no longer what would happen.
+    #[error(
+        "recipients or contents have changed since the preview; run `testudo preview` again and approve that"
+    )]
+    PreviewChanged,
+    /// No such item here.
+    #[error("no item {item} here; `testudo inbox` lists those that are")]
+    NoSuchItem {
+        /// Which.
+        item: ItemId,
+    },
+    /// Only the originator may do this.
+    #[error("item {item} is {originator}'s; only its originator may do this (R-21)")]
+    NotOriginator {
+        /// Which.
+        item: ItemId,
+        /// Whose it is.
+        originator: HubId,
+    },
+    /// The item is withdrawn.
+    #[error("item {item} is withdrawn")]
+    Withdrawn {
+        /// Which.
+        item: ItemId,
+    },
+    /// The originator of an item does not forward it.
+    #[error("item {item} is this hub's own; release a correction that names {to} instead")]
+    OwnItem {
+        /// Which.
+        item: ItemId,
+        /// To whom it was to go.
+        to: HubId,
+    },
+    /// A hub that is not a member was named.
+    #[error("{hub} is not a member; `testudo charter show` lists the members")]
+    NotAMember {
+        /// Whom.
+        hub: HubId,
+    },
+    /// Something is over its limit.
+    #[error("{field} is over {max} bytes")]
+    TooLong {
+        /// What.
+        field: &'static str,
+        /// The limit.
+        max: usize,
+    },
+    /// Too much is under way.
+    #[error("{waiting} releases are already under way; try again in a moment")]
+    Busy {
+        /// How many.
+        waiting: usize,
+    },
+    /// The ledger is behind its anchor.
+    #[error("hub is fenced: its ledger is behind its anchor; restore the missing entries before releasing")]
+    Fenced,
+    /// Sealing failed, or a structure is over the limit: ours to mend.
+    #[error("{what}; this is a defect, please report it")]
+    Internal {
+        /// What failed.
+        what: &'static str,
+    },
+}
+
+/// What kind of refusal it is, for exit codes and HTTP statuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// The request itself is wrong.
+    Usage,
+    /// The data given is malformed.
+    Data,
+    /// There is no such thing.
+    NotFound,
+    /// A rule forbids it.
+    Policy,
+    /// Not now.
+    Later,
+    /// Our fault.
+    Internal,
+}
+
+impl Refusal {
+    /// A stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Bundle(BundleError::LabelTooWeak { .. }) => "label-too-weak",
+            Self::Bundle(_) => "bundle-malformed",
+            Self::Label(_) => "label-malformed",
+            Self::UnknownRecipient { .. } => "unknown-recipient",
+            Self::Ceiling { .. } => "above-ceiling",
+            Self::Nobody { .. } => "nobody-permitted",
+            Self::Denied { .. } => "denied",
+            Self::PreviewChanged => "preview-changed",
+            Self::NoSuchItem { .. } => "no-such-item",
+            Self::NotOriginator { .. } => "not-originator",
+            Self::Withdrawn { .. } => "withdrawn",
+            Self::OwnItem { .. } => "own-item",
+            Self::NotAMember { .. } => "not-a-member",
+            Self::TooLong { .. } => "too-long",
+            Self::Busy { .. } => "busy",
+            Self::Fenced => "fenced",
+            Self::Internal { .. } => "internal",
+        }
+    }
+
+    /// What kind it is.
+    pub fn kind(&self) -> RefusalKind {
+        match self {
+            Self::Bundle(BundleError::LabelTooWeak { .. })
+            | Self::Ceiling { .. }
+            | Self::Nobody { .. }
+            | Self::Denied { .. }
+            | Self::PreviewChanged
+            | Self::NotOriginator { .. }
+            | Self::Withdrawn { .. } => RefusalKind::Policy,
+            Self::Bundle(_) => RefusalKind::Data,
+            Self::Label(_)
+            | Self::UnknownRecipient { .. }
+            | Self::OwnItem { .. }
+            | Self::NotAMember { .. }
+            | Self::TooLong { .. } => RefusalKind::Usage,
+            Self::NoSuchItem { .. } => RefusalKind::NotFound,
+            Self::Busy { .. } | Self::Fenced => RefusalKind::Later,
+            Self::Internal { .. } => RefusalKind::Internal,
+        }
+    }
+
+    /// The rule ids behind it, if rules are.
+    pub fn rules(&self) -> &[String] {
+        match self {
+            Self::Nobody { rules } | Self::Denied { rules, .. } => rules,
+            _ => &[],
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What people and tools are shown: plain data, serialised by the shell.
+
+use serde::{Deserialize, Serialize};
+use testudo_protocol::id::{Hash, HubId, ItemId, ItemVersion};
+use testudo_protocol::label::Label;
+
+/// The answer to a command that was carried out and is durable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "done")]
+pub enum Reply {
+    /// An item was released or forwarded.
+    #[serde(rename_all = "camelCase")]
+    Released {
+        /// The item.
+        item: ItemId,
+        /// Its version.
+        version: ItemVersion,
+        /// Who gets it.
+        recipients: Vec<HubId>,
+        /// Who does not, and by which rules.
+        denied: Vec<Verdict>,
+        /// Index of the decision in the ledger.
+        decision: u64,
+    },
+    /// A consent was given.
+    #[serde(rename_all = "camelCase")]
+    Consented {
+        /// The item.
+        item: ItemId,
+        /// Who may forward it.
+        holder: HubId,
+        /// To whom.
+        recipient: HubId,
+    },
+    /// An item was withdrawn.
+    #[serde(rename_all = "camelCase")]
+    Retracted {
+        /// The item.
+        item: ItemId,
+        /// Who is told to destroy it.
+        notified: Vec<HubId>,
+    },
+    /// An opening or acknowledgement was noted.
+    #[serde(rename_all = "camelCase")]
+    Noted {
+        /// The item.
+        item: ItemId,
+    },
+}
+
+/// What the gate says about one hub.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verdict {
+    /// The hub.
+    pub hub: HubId,
+    /// `permit` or `deny`.
+    pub decision: String,
+    /// The rules that deny; empty for a permit.
+    pub rules: Vec<String>,
+    /// A sentence for each.
+    pub reasons: Vec<String>,
+}
+
+/// Who would get a draft.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Preview {
+    /// What to approve: names contents, label, charter, policies and every verdict.
+    pub hash: Hash,
+    /// Every other member.
+    pub verdicts: Vec<Verdict>,
+    /// Who had the version before and would not get this one.
+    pub narrowed: Vec<HubId>,
+}
+
+/// One line of the inbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InboxEntry {
+    /// The item.
+    pub item: ItemId,
+    /// Its version.
+    pub version: ItemVersion,
+    /// Whose it is.
+    pub originator: HubId,
+    /// Who sent it.
+    pub sender: HubId,
+    /// Who else sent a copy.
+    pub also_via: Vec<HubId>,
+    /// `released`, `corrected` or `retracted`.
+    pub state: String,
+    /// How it may be handled.
+    pub label: Label,
+    /// The title; absent once the content is destroyed.
+    pub title: Option<String>,
+    /// When it was made, milliseconds since 1970.
+    pub created: u64,
+    /// When it was stored here.
+    pub stored: u64,
+    /// When a person here opened it.
+    pub opened: Option<u64>,
+    /// When a person here acknowledged it.
+    pub acknowledged: Option<u64>,
+}
+
+/// What became of one receiver of one of our releases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryView {
+    /// The item.
+    pub item: ItemId,
+    /// Its version.
+    pub version: ItemVersion,
+    /// The receiver.
+    pub receiver: HubId,
+    /// `queued`, `delivered`, `objected`, `withheld` or `not sent`.
+    pub state: String,
+    /// The rules, where it was not sent.
+    pub rules: Vec<String>,
+    /// When it was on the receiver's stable storage.
+    pub delivered: Option<u64>,
+    /// When a person there opened it.
+    pub opened: Option<u64>,
+    /// When a person there acknowledged it.
+    pub acknowledged: Option<u64>,
+    /// When its content was destroyed there.
+    pub purged: Option<u64>,
+}
+
+/// How the hub is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// This hub.
+    pub hub: HubId,
+    /// Federation and realm.
+    pub realm: String,
+    /// Version of the charter.
+    pub charter: u32,
+    /// Hash of the policies.
+    pub policies: Hash,
+    /// Whether it may not sign or release.
+    pub fenced: bool,
+    /// Entries in the ledger.
+    pub ledger_entries: u64,
+    /// Root over them, in hexadecimal.
+    pub ledger_root: String,
+    /// Peers.
+    pub peers: Vec<PeerView>,
+}
+
+/// One peer as this hub sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerView {
+    /// The peer.
+    pub hub: HubId,
+    /// Whether a stream to it is open.
+    pub connected: bool,
+    /// Deliveries waiting for its receipt.
+    pub waiting: usize,
+    /// What it last did wrong, if anything.
+    pub fault: Option<String>,
+}

@@ -1,0 +1,328 @@
+//! The gate: the one function that says whether a receiver may have an item.
+//!
+//! Preview, release, forward, every later sending and the receiver's own intake ask here, so
+//! that who the screen names is who gets it. The gate knows the charter and the policies and
+//! nothing else; the time and the item are arguments.
+
+use std::collections::BTreeSet;
+
+use testudo_protocol::charter::{Charter, Member};
+use testudo_protocol::consent::ConsentToken;
+use testudo_protocol::id::{CharterVersion, Hash, HubId, ItemRef, Timestamp};
+use testudo_protocol::label::Label;
+
+use crate::decision::Decision;
+use crate::engine::{Asked, Engine};
+use crate::explain::Language;
+use crate::permit::Allowed;
+use crate::prepared::{PrepareError, Prepared};
+use crate::request::{Assessment, Context, Peer};
+use crate::vocabulary::{Action, Channel, Level};
+
+#[cfg(all(feature = "ungated", not(debug_assertions)))]
+compile_error!("the feature `ungated` turns the gate off and is for the canary test alone");
+
+/// Level of an approved crypto suite where no approval statement is at hand.
+const CRYPTO_LEVEL_UNAPPROVED: Level = Level::SENSITIVE;
+
+/// The gate of one hub under one charter and one set of policies.
+pub struct Gate {
+    engine: Engine,
+    prepared: Prepared,
+    charter: Charter,
+    policies: Hash,
+}
+
+/// Why a gate cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum GateError {
+    /// The members agreed on another baseline.
+    #[error("charter names baseline policies {agreed}, this hub has {ours}; install the agreed bundle")]
+    OtherBaseline {
+        /// What the charter names.
+        agreed: Hash,
+        /// What is installed.
+        ours: Hash,
+    },
+    /// The members cannot be asked about.
+    #[error("charter members do not fit the policy schema")]
+    Members(#[from] PrepareError),
+    /// A member's attribute is not in the vocabulary of the policies.
+    #[error("attribute of member {code} is not in the vocabulary of the policies")]
+    Vocabulary {
+        /// Whose.
+        code: HubId,
+    },
+}
+
+/// What is asked about: one item and who would send it.
+#[derive(Clone, Debug)]
+pub struct Question<'a> {
+    /// Release by the originator or forward by somebody else.
+    pub action: Action,
+    /// Who would send.
+    pub sender: HubId,
+    /// Who signed the label.
+    pub originator: HubId,
+    /// The item.
+    pub item: ItemRef,
+    /// Its body.
+    pub body_hash: Hash,
+    /// Its label.
+    pub label: &'a Label,
+    /// Purpose of the release.
+    pub purpose: &'a str,
+    /// A consent token; the gate verifies it itself.
+    pub consent: Option<&'a ConsentToken>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// The gate's answer.
+#[derive(Debug)]
+pub enum Answer {
+    /// May receive.
+    Allowed(Allowed),
+    /// May not.
+    Denied(Denied),
+}
+
+/// A denial: an outcome with reasons, not an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denied {
+    rules: Vec<String>,
+}
+
+impl Denied {
+    /// Rule id where no rule permits and none forbids.
+    pub const DEFAULT: &'static str = "default";
+    /// Rule id where a policy could not be evaluated.
+    pub const ERROR: &'static str = "error";
+
+    /// The ids of every rule that denies, never empty.
+    pub fn rules(&self) -> &[String] {
+        &self.rules
+    }
+
+    fn of(decision: &Decision) -> Self {
+        let mut rules = decision.rules().to_vec();
+        if !decision.errors().is_empty() {
+            rules.push(Self::ERROR.to_owned());
+        }
+        if rules.is_empty() {
+            rules.push(Self::DEFAULT.to_owned());
+        }
+        Self { rules }
+    }
+}
+
+impl Gate {
+    /// Sets up the gate.
+    ///
+    /// # Errors
+    /// [`GateError`] if the installed baseline is not the one that the charter names.
+    pub fn new(engine: Engine, charter: Charter) -> Result<Self, GateError> {
+        let ours = Hash::new(*engine.baseline_hash().as_bytes());
+        if ours != charter.policies() {
+            return Err(GateError::OtherBaseline {
+                agreed: charter.policies(),
+                ours,
+            });
+        }
+        let peers: Result<Vec<Peer>, GateError> =
+            charter.members().map(|member| peer(&charter, member)).collect();
+        let prepared = engine.prepare(&peers?)?;
+        let policies = Hash::new(*engine.policy_hash().as_bytes());
+        Ok(Self {
+            engine,
+            prepared,
+            charter,
+            policies,
+        })
+    }
+
+    /// The charter it asks under.
+    pub fn charter(&self) -> &Charter {
+        &self.charter
+    }
+
+    /// The version of that charter.
+    pub fn charter_version(&self) -> CharterVersion {
+        self.charter.version()
+    }
+
+    /// The hash of all policies it asks.
+    pub fn policies(&self) -> Hash {
+        self.policies
+    }
+
+    /// Asks for one receiver: charter, label, baseline and the acting hub's national policy.
+    pub fn ask(&self, question: &Question<'_>, receiver: HubId) -> Answer {
+        let decision = self.decide(question, receiver, Asked::Sending);
+        // The demonstration that the canary check works needs a hub whose gate is off; such a
+        // build calls itself `testudo-ungated` and cannot be made in release.
+        if decision.is_permit() || cfg!(feature = "ungated") {
+            return Answer::Allowed(Allowed::new(
+                question,
+                receiver,
+                self.charter.version(),
+                self.policies,
+            ));
+        }
+        Answer::Denied(Denied::of(&decision))
+    }
+
+    /// Asks this hub's own intake policy about an item that has arrived.
+    ///
+    /// # Errors
+    /// [`Denied`] with the intake rules, which never leave this hub.
+    pub fn ask_intake(&self, question: &Question<'_>, receiver: HubId) -> Result<(), Denied> {
+        let decision = self.decide(question, receiver, Asked::Intake);
+        if decision.is_permit() {
+            Ok(())
+        } else {
+            Err(Denied::of(&decision))
+        }
+    }
+
+    /// A sentence for people for each rule of a denial.
+    pub fn sentences(&self, denied: &Denied, language: Language) -> Vec<String> {
+        denied
+            .rules
+            .iter()
+            .map(|rule| self.engine.sentence(rule, language))
+            .collect()
+    }
+
+    fn decide(&self, question: &Question<'_>, receiver: HubId, asked: Asked) -> Decision {
+        let assessment = self.assessment(question, receiver);
+        let context = self.context(question);
+        self.prepared
+            .decide(question.action, receiver.as_str(), &assessment, &context, asked)
+    }
+
+    fn assessment(&self, question: &Question<'_>, receiver: HubId) -> Assessment {
+        let label = question.label;
+        let codes = |hubs: &BTreeSet<HubId>| hubs.iter().map(HubId::to_string).collect::<BTreeSet<_>>();
+        let mut rel_to = codes(&label.rel_to);
+        let mut consent = BTreeSet::new();
+        if self.consents(question, receiver) {
+            // policy.md: for `forward` the peer with a verified token joins both sets for this decision.
+            consent.insert(receiver.to_string());
+            rel_to.insert(receiver.to_string());
+        }
+        let words = Words::of(label);
+        Assessment {
+            originator: question.originator.to_string(),
+            label_ok: label.check().is_ok() && words.is_some(),
+            level: Level::try_from(i64::from(label.level.get())).unwrap_or(Level::TOP_SECRET),
+            tlp: words
+                .as_ref()
+                .map_or(crate::vocabulary::Tlp::Red, |words| words.tlp),
+            scope: words
+                .as_ref()
+                .map_or(crate::vocabulary::Scope::List, |words| words.scope),
+            rel_to,
+            rel_to_classes: words
+                .as_ref()
+                .map(|words| words.classes.clone())
+                .unwrap_or_default(),
+            not_to: codes(&label.not_to),
+            communities: label.communities.clone(),
+            caveats: words
+                .as_ref()
+                .map(|words| words.caveats.clone())
+                .unwrap_or_default(),
+            consent,
+            exercise: label.exercise.clone(),
+            personal: words.map_or(crate::vocabulary::Personal::Special, |words| words.personal),
+            expires_at: i64::try_from(label.expires_at).unwrap_or(1),
+            obligations: label.obligations.clone(),
+        }
+    }
+
+    fn consents(&self, question: &Question<'_>, receiver: HubId) -> bool {
+        let subject = testudo_protocol::consent::ConsentSubject {
+            originator: question.originator,
+            item: question.item,
+            body_hash: question.body_hash,
+        };
+        question.action == Action::Forward
+            && question.consent.is_some_and(|token| {
+                token.fields().holder == question.sender
+                    && token
+                        .verify(&self.charter, &subject, receiver, question.now)
+                        .is_ok()
+            })
+    }
+
+    fn context(&self, question: &Question<'_>) -> Context {
+        let live = self.charter.realm().is_live();
+        Context {
+            sender: question.sender.to_string(),
+            now: i64::try_from(question.now.seconds()).unwrap_or(i64::MAX),
+            charter_fresh: self.charter.is_fresh(question.now),
+            charter_forked: false,
+            channel: if live { Channel::Live } else { Channel::Exercise },
+            crypto_level: CRYPTO_LEVEL_UNAPPROVED,
+            purpose: question.purpose.to_owned(),
+            priority: "routine".to_owned(),
+        }
+    }
+}
+
+/// The words of a label in the vocabulary of the policies; the two spell them alike.
+struct Words {
+    tlp: crate::vocabulary::Tlp,
+    scope: crate::vocabulary::Scope,
+    classes: BTreeSet<crate::vocabulary::Class>,
+    caveats: BTreeSet<crate::vocabulary::Caveat>,
+    personal: crate::vocabulary::Personal,
+}
+
+impl Words {
+    fn of(label: &Label) -> Option<Self> {
+        Some(Self {
+            tlp: label.tlp.as_str().parse().ok()?,
+            scope: label.scope.as_str().parse().ok()?,
+            classes: label
+                .rel_to_classes
+                .iter()
+                .map(|class| class.as_str().parse())
+                .collect::<Result<_, _>>()
+                .ok()?,
+            caveats: label
+                .caveats
+                .iter()
+                .map(|caveat| caveat.as_str().parse())
+                .collect::<Result<_, _>>()
+                .ok()?,
+            personal: label.personal.as_str().parse().ok()?,
+        })
+    }
+}
+
+fn peer(charter: &Charter, member: &Member) -> Result<Peer, GateError> {
+    let code = member.code;
+    let unknown = || GateError::Vocabulary { code };
+    let level = |value: u8| Level::try_from(i64::from(value)).map_err(|_| unknown());
+    let tags: Result<_, GateError> = member
+        .tags
+        .iter()
+        .map(|(originator, value)| Ok((originator.to_string(), level(*value)?)))
+        .collect();
+    Ok(Peer {
+        code: code.to_string(),
+        cls: member.class.as_str().parse().map_err(|_| unknown())?,
+        status: member.status.to_string().parse().map_err(|_| unknown())?,
+        eu_member: member.eu_member,
+        accredited_level: level(member.accredited_level)?,
+        soi_level: level(member.soi_level)?,
+        active_sponsors: u32::try_from(charter.active_sponsors(member)).unwrap_or(u32::MAX),
+        transfer_basis: member.transfer_basis,
+        communities: member.communities.clone(),
+        exercises: member.exercises.clone(),
+        caps: member.caps.clone(),
+        tags: tags?,
+    })
+}

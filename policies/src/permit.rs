@@ -1,0 +1,137 @@
+//! The right to send one item to one hub once.
+//!
+//! ```text
+//! Question --ask--> Allowed --mint, with the proof that the decision is durable--> Permit --> one sending
+//! ```
+//!
+//! Only the gate makes an [`Allowed`], only the ledger makes a [`Recorded`], and a [`Permit`]
+//! needs both. It is moved, never copied.
+
+use testudo_protocol::envelope::DecisionRef;
+use testudo_protocol::id::{CharterVersion, Hash, HubId, ItemRef};
+use testudo_protocol::ledger::{DecisionAct, Recorded};
+
+use crate::gate::Question;
+use crate::vocabulary::Action;
+
+/// The gate has said yes. Made only by [`crate::gate::Gate::ask`].
+///
+/// ```compile_fail
+/// # use testudo_policies::permit::Allowed;
+/// let forged = Allowed { receiver: todo!(), action: todo!(), item: todo!(), body_hash: todo!(), charter: todo!(), policies: todo!() };
+/// ```
+#[derive(Debug, PartialEq, Eq)]
+pub struct Allowed {
+    receiver: HubId,
+    action: Action,
+    item: ItemRef,
+    body_hash: Hash,
+    charter: CharterVersion,
+    policies: Hash,
+}
+
+/// May be used for one sending. Made only by [`Permit::mint`].
+///
+/// ```compile_fail
+/// # use testudo_policies::permit::Permit;
+/// let forged = Permit { allowed: todo!(), decision: todo!() };
+/// ```
+///
+/// ```compile_fail
+/// # use testudo_policies::permit::Permit;
+/// fn twice(permit: &Permit) -> Permit { permit.clone() }
+/// ```
+#[derive(Debug, PartialEq, Eq)]
+pub struct Permit {
+    allowed: Allowed,
+    decision: DecisionRef,
+}
+
+/// Why there is no permit although the gate said yes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MintError {
+    /// The recorded decision is about another item, body or act.
+    #[error("recorded decision is about another item or act than the one allowed")]
+    OtherItem,
+    /// The recorded decision was taken under another charter or other policies: ask again.
+    #[error("recorded decision was taken under other grounds; it has to be taken again")]
+    OtherGrounds,
+}
+
+impl Allowed {
+    pub(crate) fn new(
+        question: &Question<'_>,
+        receiver: HubId,
+        charter: CharterVersion,
+        policies: Hash,
+    ) -> Self {
+        let Question {
+            action,
+            item,
+            body_hash,
+            ..
+        } = *question;
+        Self {
+            receiver,
+            action,
+            item,
+            body_hash,
+            charter,
+            policies,
+        }
+    }
+
+    /// Who may receive.
+    pub fn receiver(&self) -> HubId {
+        self.receiver
+    }
+}
+
+impl Permit {
+    /// Joins the gate's yes with the proof that the decision is on stable storage.
+    ///
+    /// # Errors
+    /// [`MintError`] if the proof is about something else or about other grounds.
+    pub fn mint(allowed: Allowed, recorded: &Recorded) -> Result<Self, MintError> {
+        let decision = recorded.decision();
+        let same_act = match decision.act {
+            DecisionAct::Release | DecisionAct::Resend => allowed.action == Action::Release,
+            DecisionAct::Forward => allowed.action == Action::Forward,
+        };
+        if !same_act || decision.item != allowed.item || decision.body_hash != allowed.body_hash {
+            return Err(MintError::OtherItem);
+        }
+        if decision.charter != allowed.charter || decision.policies != allowed.policies {
+            return Err(MintError::OtherGrounds);
+        }
+        Ok(Self {
+            allowed,
+            decision: recorded.at(),
+        })
+    }
+
+    /// To whom.
+    pub fn receiver(&self) -> HubId {
+        self.allowed.receiver
+    }
+
+    /// Which item.
+    pub fn item(&self) -> ItemRef {
+        self.allowed.item
+    }
+
+    /// Which body.
+    pub fn body_hash(&self) -> Hash {
+        self.allowed.body_hash
+    }
+
+    /// The recorded decision.
+    pub fn decision(&self) -> DecisionRef {
+        self.decision
+    }
+
+    /// Whether charter and policies are still those that were asked.
+    pub fn stands_under(&self, charter: CharterVersion, policies: Hash) -> bool {
+        self.allowed.charter == charter && self.allowed.policies == policies
+    }
+}

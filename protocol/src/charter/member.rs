@@ -1,0 +1,185 @@
+//! A member: class, status, agreements, keys and address; and the card it applies with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+use testudo_crypto::keys::{KeyError, VerifyingKey};
+use testudo_crypto::seal::Recipient;
+use testudo_crypto::sign::{self, Signature};
+
+use crate::id::{Hash, HubId};
+use crate::label::Class;
+use crate::realm::Realm;
+
+/// Whether a member may send and receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// In good standing.
+    Active,
+    /// Held for 72 hours by an emergency act.
+    Held,
+    /// Suspended by a majority of the others.
+    Suspended,
+    /// Expelled by two thirds of the others.
+    Expelled,
+    /// Left by its own act.
+    Exited,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Active => "active",
+            Self::Held => "held",
+            Self::Suspended => "suspended",
+            Self::Expelled => "expelled",
+            Self::Exited => "exited",
+        })
+    }
+}
+
+/// A member's public keys, one for each purpose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberKeys {
+    /// Ed25519: proves who is at the other end of a connection.
+    pub transport: Hash,
+    /// Ed25519: signs envelopes, receipts, notices and tokens.
+    pub payload: Hash,
+    /// Ed25519: signs the ledger's checkpoints.
+    pub ledger: Hash,
+    /// Ed25519: casts the member's vote.
+    pub governance: Hash,
+    /// age X25519: what is sealed to this member.
+    pub recipient: String,
+}
+
+impl MemberKeys {
+    /// The payload key.
+    ///
+    /// # Errors
+    /// [`KeyError`] if it is weak or malformed.
+    pub fn payload_key(&self) -> Result<VerifyingKey, KeyError> {
+        VerifyingKey::from_bytes(self.payload.as_bytes())
+    }
+
+    /// Where to seal to; `None` if the text is no recipient.
+    pub fn recipient(&self) -> Option<Recipient> {
+        self.recipient.parse().ok()
+    }
+
+    /// Whether every key is usable and no two purposes share one.
+    pub fn are_sound(&self) -> bool {
+        let keys = [self.transport, self.payload, self.ledger, self.governance];
+        let distinct: BTreeSet<_> = keys.iter().collect();
+        distinct.len() == keys.len()
+            && keys.iter().all(|key| VerifyingKey::from_bytes(key.as_bytes()).is_ok())
+            && self.recipient().is_some()
+    }
+}
+
+/// One member as the charter describes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Member {
+    /// Its code.
+    pub code: HubId,
+    /// Its class.
+    pub class: Class,
+    /// Whether it may send and receive.
+    pub status: Status,
+    /// Member state or institution of the European Union.
+    pub eu_member: bool,
+    /// Level its deployment is accredited for, 0 to 6.
+    pub accredited_level: u8,
+    /// Level up to which it has an agreement with the European Union, 0 to 6.
+    pub soi_level: u8,
+    /// Voters that sponsor it; empty for voters themselves.
+    pub sponsors: BTreeSet<HubId>,
+    /// Whether there is a legal basis for sending it personal data.
+    pub transfer_basis: bool,
+    /// Communities of interest it is in.
+    pub communities: BTreeSet<String>,
+    /// Exercises it is enrolled in.
+    pub exercises: BTreeSet<String>,
+    /// Obligations its node can honour.
+    pub caps: BTreeSet<String>,
+    /// Bilateral agreements: originator and level.
+    pub tags: BTreeMap<HubId, u8>,
+    /// Its keys.
+    pub keys: MemberKeys,
+    /// Where its hub listens: UDP, QUIC.
+    pub address: SocketAddr,
+}
+
+/// A hub's application: who it is, its keys and address, signed with its own payload key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Card {
+    /// Its code.
+    pub code: HubId,
+    /// The class it applies as.
+    pub class: Class,
+    /// Federation it applies to.
+    pub federation: String,
+    /// `live`, or the exercise.
+    pub realm: String,
+    /// Its keys.
+    pub keys: MemberKeys,
+    /// Where it will listen.
+    pub address: SocketAddr,
+    /// Signature by the payload key over all of the above, in hexadecimal.
+    pub signature: String,
+}
+
+/// A card that cannot be admitted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CardError {
+    /// A key is weak, malformed or used for two purposes.
+    #[error("card of {code}: a key is weak, malformed or used twice; the hub must make new keys")]
+    Keys {
+        /// Whose card.
+        code: HubId,
+    },
+    /// The signature does not verify.
+    #[error("card of {code}: signature does not verify; fetch the card again from the hub")]
+    Signature {
+        /// Whose card.
+        code: HubId,
+    },
+}
+
+impl Card {
+    /// The bytes that the card's signature covers.
+    pub fn preimage(&self, realm: &Realm) -> Vec<u8> {
+        let mut bytes = self.code.as_bytes().to_vec();
+        bytes.extend_from_slice(self.class.as_str().as_bytes());
+        bytes.push(0);
+        for key in [self.keys.transport, self.keys.payload, self.keys.ledger, self.keys.governance] {
+            bytes.extend_from_slice(key.as_bytes());
+        }
+        bytes.extend_from_slice(self.keys.recipient.as_bytes());
+        bytes.push(0);
+        bytes.extend_from_slice(self.address.to_string().as_bytes());
+        realm.bind(&bytes)
+    }
+
+    /// Checks keys and signature.
+    ///
+    /// # Errors
+    /// [`CardError`] names the hub and what it must do.
+    pub fn verify(&self, realm: &Realm) -> Result<(), CardError> {
+        let code = self.code;
+        if !self.keys.are_sound() {
+            return Err(CardError::Keys { code });
+        }
+        let refused = || CardError::Signature { code };
+        let key = self.keys.payload_key().map_err(|_| CardError::Keys { code })?;
+        let bytes = testudo_crypto::digest::unhex(&self.signature).and_then(|bytes| <[u8; 64]>::try_from(bytes).ok());
+        let signature = Signature::from_bytes(bytes.ok_or_else(refused)?);
+        sign::verify(&key, sign::Domain::CARD, &self.preimage(realm), &signature).map_err(|_| refused())
+    }
+}

@@ -1,0 +1,182 @@
+//! Consent of an originator to one onward disclosure.
+//!
+//! Article 4(1)(c) of the agreement of 25 May 2011 (OJ C 202, 8.7.2011, p. 13) asks for prior
+//! written consent of the originator; this token is that writing. It binds the item and
+//! version, the body's hash, the hub that may forward, the recipient, the purpose and an end.
+//!
+//! Layout, integers big endian: version (1), originator (16), item (16), item version (4),
+//! body hash (32), holder (16), recipient (16), until in milliseconds (8), purpose behind its
+//! length (4), Ed25519 signature (64) over the realm tag and all before it.
+
+use testudo_crypto::keys::SigningKey;
+use testudo_crypto::sign::{self, Signature};
+
+use crate::charter::Charter;
+use crate::envelope::Header;
+use crate::fault::Fault;
+use crate::id::{Hash, HubId, ItemId, ItemRef, ItemVersion, Timestamp};
+use crate::realm::Realm;
+use crate::wire::{Reader, prefixed};
+
+const VERSION: u8 = 1;
+
+/// Longest purpose, in bytes.
+pub const PURPOSE_BYTES_MAX: usize = 128;
+
+/// What an originator consents to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsentFields {
+    /// Who consents.
+    pub originator: HubId,
+    /// To the disclosure of what.
+    pub item: ItemRef,
+    /// The body's hash.
+    pub body_hash: Hash,
+    /// Who may forward it.
+    pub holder: HubId,
+    /// To whom.
+    pub recipient: HubId,
+    /// Until when.
+    pub until: Timestamp,
+    /// For what.
+    pub purpose: String,
+}
+
+/// The item that a consent has to be about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConsentSubject {
+    /// Its originator.
+    pub originator: HubId,
+    /// Item and version.
+    pub item: ItemRef,
+    /// The body's hash.
+    pub body_hash: Hash,
+}
+
+impl From<&Header> for ConsentSubject {
+    fn from(header: &Header) -> Self {
+        Self { originator: header.originator, item: header.item, body_hash: header.body_hash }
+    }
+}
+
+/// A signed consent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsentToken {
+    fields: ConsentFields,
+    signature: Signature,
+}
+
+/// Why a token does not serve.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConsentError {
+    /// Not of this layout.
+    #[error("consent token is malformed")]
+    Malformed,
+    /// For another item, version, body or originator.
+    #[error("consent token is for another item")]
+    OtherItem,
+    /// For another recipient.
+    #[error("consent token is for {found}, not for {wanted}")]
+    OtherRecipient {
+        /// Named in the token.
+        found: HubId,
+        /// Who was to receive.
+        wanted: HubId,
+    },
+    /// Past its end.
+    #[error("consent token has expired")]
+    Expired,
+    /// Not signed by the originator, or in another realm.
+    #[error("consent token is not signed by the originator")]
+    Signature,
+}
+
+impl ConsentError {
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        Fault::Peer
+    }
+}
+
+impl ConsentToken {
+    /// Signs a consent.
+    pub fn sign(fields: ConsentFields, key: &SigningKey, realm: &Realm) -> Self {
+        let signature = sign::sign(key, sign::Domain::CONSENT, &realm.bind(&unsigned(&fields)));
+        Self { fields, signature }
+    }
+
+    /// What it says.
+    pub fn fields(&self) -> &ConsentFields {
+        &self.fields
+    }
+
+    /// The encoded token.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        [unsigned(&self.fields), self.signature.to_bytes().to_vec()].concat()
+    }
+
+    /// Reads a token, to the last byte.
+    ///
+    /// # Errors
+    /// [`ConsentError::Malformed`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, ConsentError> {
+        Self::read(bytes).ok_or(ConsentError::Malformed)
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(bytes);
+        if reader.u8().ok()? != VERSION {
+            return None;
+        }
+        let originator = HubId::from_wire(reader.array().ok()?).ok()?;
+        let item = ItemId::new(reader.array().ok()?);
+        let version = ItemVersion::new(reader.u32().ok()?);
+        let body_hash = Hash::new(reader.array().ok()?);
+        let holder = HubId::from_wire(reader.array().ok()?).ok()?;
+        let recipient = HubId::from_wire(reader.array().ok()?).ok()?;
+        let until = Timestamp::from_millis(reader.u64().ok()?);
+        let purpose = reader.prefixed().ok().filter(|text| text.len() <= PURPOSE_BYTES_MAX)?;
+        let purpose = String::from_utf8(purpose.to_vec()).ok()?;
+        let signature = Signature::from_bytes(reader.array().ok()?);
+        let item = ItemRef { item, version };
+        let fields = ConsentFields { originator, item, body_hash, holder, recipient, until, purpose };
+        reader.rest().is_empty().then_some(Self { fields, signature })
+    }
+
+    /// Checks that it is the originator's consent to give this item to this recipient now.
+    ///
+    /// # Errors
+    /// [`ConsentError`], one for each check.
+    pub fn verify(
+        &self,
+        charter: &Charter,
+        subject: &ConsentSubject,
+        recipient: HubId,
+        now: Timestamp,
+    ) -> Result<(), ConsentError> {
+        let key = charter.payload_key(self.fields.originator).ok_or(ConsentError::Signature)?;
+        let message = charter.realm().bind(&unsigned(&self.fields));
+        sign::verify(&key, sign::Domain::CONSENT, &message, &self.signature).map_err(|_| ConsentError::Signature)?;
+        let (item, body_hash) = (self.fields.item, self.fields.body_hash);
+        if *subject != (ConsentSubject { originator: self.fields.originator, item, body_hash }) {
+            return Err(ConsentError::OtherItem);
+        }
+        if self.fields.recipient != recipient {
+            return Err(ConsentError::OtherRecipient { found: self.fields.recipient, wanted: recipient });
+        }
+        if now >= self.fields.until { Err(ConsentError::Expired) } else { Ok(()) }
+    }
+}
+
+fn unsigned(fields: &ConsentFields) -> Vec<u8> {
+    let mut bytes = vec![VERSION];
+    bytes.extend_from_slice(fields.originator.as_bytes());
+    bytes.extend_from_slice(fields.item.item.as_bytes());
+    bytes.extend_from_slice(&fields.item.version.get().to_be_bytes());
+    bytes.extend_from_slice(fields.body_hash.as_bytes());
+    bytes.extend_from_slice(fields.holder.as_bytes());
+    bytes.extend_from_slice(fields.recipient.as_bytes());
+    bytes.extend_from_slice(&fields.until.millis().to_be_bytes());
+    bytes.extend_from_slice(&prefixed(fields.purpose.as_bytes()));
+    bytes
+}

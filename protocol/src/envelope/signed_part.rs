@@ -1,0 +1,193 @@
+//! What the originator signed, kept to the byte on every hop.
+
+use testudo_crypto::digest::Digest;
+use testudo_crypto::keys::{SigningKey, VerifyingKey};
+use testudo_crypto::sign::{self, Signature};
+
+use super::header::{Header, SUITE};
+use crate::charter::Charter;
+use crate::fault::Fault;
+use crate::id::{Hash, KeyTag};
+use crate::wire::{self, EncodeError, Reader, prefixed};
+
+/// Header bytes, signature and body as they were made.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SignedPart {
+    header: Vec<u8>,
+    signature: Signature,
+    body: Vec<u8>,
+}
+
+impl std::fmt::Debug for SignedPart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SignedPart(header {} bytes, body {} bytes)", self.header.len(), self.body.len())
+    }
+}
+
+/// A signed part whose signature, header and body hash hold. Made only by [`SignedPart::verify`].
+///
+/// ```compile_fail
+/// # use testudo_protocol::envelope::VerifiedPart;
+/// let forged = VerifiedPart { part: todo!(), header: todo!() };
+/// ```
+#[derive(Debug)]
+pub struct VerifiedPart {
+    part: SignedPart,
+    header: Header,
+}
+
+/// Why a signed part is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignedPartError {
+    /// The layout is wrong.
+    #[error("signed part is malformed")]
+    Malformed,
+    /// Another cipher suite.
+    #[error("suite {found} is not one this hub reads")]
+    Suite {
+        /// The suite byte.
+        found: u8,
+    },
+    /// Federation or realm is another.
+    #[error("item belongs to another federation or realm")]
+    Realm,
+    /// The originator is not a member of our charter.
+    #[error("originator is not a member of charter version {ours}")]
+    Originator {
+        /// Our version.
+        ours: u32,
+    },
+    /// The key is not the originator's.
+    #[error("signed with a key that the charter does not name")]
+    Key,
+    /// The signature does not verify.
+    #[error("payload signature does not verify")]
+    Signature,
+    /// The body is another one than was signed.
+    #[error("body hash differs from the signed one")]
+    Body,
+    /// The label contradicts itself.
+    #[error("label contradicts itself")]
+    Label,
+}
+
+impl SignedPartError {
+    /// Whose fault it is: always the sender's.
+    pub fn fault(&self) -> Fault {
+        Fault::Peer
+    }
+}
+
+impl SignedPart {
+    /// Signs a header that names this body.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if the header is over the limit.
+    pub fn sign(header: &Header, body: Vec<u8>, key: &SigningKey) -> Result<Self, EncodeError> {
+        let header_bytes = wire::encode(header)?;
+        let message = sign::payload_message(SUITE, &header_bytes);
+        let signature = sign::sign(key, sign::Domain::PAYLOAD, &message);
+        Ok(Self { header: header_bytes, signature, body })
+    }
+
+    /// The bytes: header behind its length, signature, body behind its length.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        [prefixed(&self.header), self.signature.to_bytes().to_vec(), prefixed(&self.body)].concat()
+    }
+
+    /// Reads the bytes of [`Self::to_bytes`] from the front of a reader.
+    ///
+    /// # Errors
+    /// [`SignedPartError::Malformed`] if they are cut short.
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self, SignedPartError> {
+        let malformed = |_| SignedPartError::Malformed;
+        let header = reader.prefixed().map_err(malformed)?.to_vec();
+        let signature = Signature::from_bytes(reader.array().map_err(malformed)?);
+        let body = reader.prefixed().map_err(malformed)?.to_vec();
+        Ok(Self { header, signature, body })
+    }
+
+    /// The body, unverified: for content that was verified before it was stored.
+    pub fn into_body(self) -> Vec<u8> {
+        self.body
+    }
+
+    /// Verifies signature before content: suite, originator's key, signature, realm, body.
+    ///
+    /// The header has to be decoded to know whose key to use; nothing of it is believed
+    /// before the signature over these very bytes has been checked.
+    ///
+    /// # Errors
+    /// [`SignedPartError`], one for each check.
+    pub fn verify(self, charter: &Charter) -> Result<VerifiedPart, SignedPartError> {
+        let header: Header = wire::decode(&self.header).map_err(|_| SignedPartError::Malformed)?;
+        if header.suite != SUITE {
+            return Err(SignedPartError::Suite { found: header.suite });
+        }
+        let key = charter
+            .payload_key(header.originator)
+            .ok_or(SignedPartError::Originator { ours: charter.version().get() })?;
+        if key_tag(&key) != header.key {
+            return Err(SignedPartError::Key);
+        }
+        let message = sign::payload_message(SUITE, &self.header);
+        sign::verify(&key, sign::Domain::PAYLOAD, &message, &self.signature).map_err(|_| SignedPartError::Signature)?;
+        if header.federation != charter.realm().federation() || header.realm != charter.realm().name() {
+            return Err(SignedPartError::Realm);
+        }
+        if Hash::from(Digest::of(&self.body)) != header.body_hash {
+            return Err(SignedPartError::Body);
+        }
+        header.label.check().map_err(|_| SignedPartError::Label)?;
+        Ok(VerifiedPart { part: self, header })
+    }
+}
+
+impl VerifiedPart {
+    /// The signed header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The body that the header names.
+    pub fn body(&self) -> &[u8] {
+        &self.part.body
+    }
+
+    /// The untouched part, for storing and forwarding.
+    pub fn part(&self) -> &SignedPart {
+        &self.part
+    }
+}
+
+/// The tag by which a header names a key.
+pub fn key_tag(key: &VerifyingKey) -> KeyTag {
+    KeyTag::new(*key.id().as_bytes())
+}
+
+/// The body of a forward: the consent token and the original signed part.
+#[derive(Debug)]
+pub struct ForwardBody {
+    /// The originator's consent, encoded; empty where none is needed.
+    pub token: Vec<u8>,
+    /// The untouched original.
+    pub original: SignedPart,
+}
+
+impl ForwardBody {
+    /// The bytes that the forwarder's header names.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        [prefixed(&self.token), self.original.to_bytes()].concat()
+    }
+
+    /// Reads a forward's body, to the last byte.
+    ///
+    /// # Errors
+    /// [`SignedPartError::Malformed`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, SignedPartError> {
+        let mut reader = Reader::new(bytes);
+        let token = reader.prefixed().map_err(|_| SignedPartError::Malformed)?.to_vec();
+        let original = SignedPart::read(&mut reader)?;
+        if reader.rest().is_empty() { Ok(Self { token, original }) } else { Err(SignedPartError::Malformed) }
+    }
+}

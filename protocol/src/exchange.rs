@@ -1,0 +1,132 @@
+//! The messages that two connected hubs exchange.
+//!
+//! A message is one frame of the transport: bincode behind a schema number and a version.
+//! Content travels in [`Message::Content`] alone.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AudienceId, CharterVersion, EnvelopeHash, Hash, Sequence};
+use crate::receipt::Act;
+use crate::wire::{self, DecodeError};
+
+const SCHEMA: u16 = 1;
+const VERSION: u16 = 1;
+
+/// Largest control message, in bytes: a token, a sealed notice.
+pub const CONTROL_BYTES_MAX: usize = 16 * 1024;
+
+/// A message between hubs.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Message {
+    /// An envelope.
+    Content(Vec<u8>),
+    /// Anything else.
+    Control(Control),
+}
+
+/// A message without content: no field here can hold any.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Control {
+    /// First on every stream: which federation and realm, and under which charter.
+    Hello {
+        /// Tag of the realm; another realm ends the conversation.
+        realm: Hash,
+        /// Charter version of the sender.
+        charter: CharterVersion,
+    },
+    /// The outer part of an envelope that is not served, so that the chain stays whole.
+    OuterOnly(Vec<u8>),
+    /// How far a log of the addressee has been taken over: send what follows.
+    Expect {
+        /// The log.
+        audience: AudienceId,
+        /// The first sequence wanted.
+        next: Sequence,
+    },
+    /// A receipt.
+    Receipt(Vec<u8>),
+    /// A receipt has been noted and need not be repeated.
+    Noted {
+        /// For which envelope.
+        envelope: EnvelopeHash,
+        /// Which receipt.
+        act: Act,
+    },
+    /// A notice, sealed to the hub it is for.
+    Notice(Vec<u8>),
+    /// A consent token for the hub it is sent to.
+    Consent(Vec<u8>),
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Content(bytes) => write!(f, "Content({} bytes)", bytes.len()),
+            Self::Control(control) => control.fmt(f),
+        }
+    }
+}
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Hello { charter, .. } => write!(f, "Hello(charter {charter})"),
+            Self::OuterOnly(bytes) => write!(f, "OuterOnly({} bytes)", bytes.len()),
+            Self::Expect { audience, next } => write!(f, "Expect({audience} from {next})"),
+            Self::Receipt(bytes) => write!(f, "Receipt({} bytes)", bytes.len()),
+            Self::Noted { envelope, act } => write!(f, "Noted({envelope} {})", act.as_str()),
+            Self::Notice(bytes) => write!(f, "Notice({} bytes)", bytes.len()),
+            Self::Consent(bytes) => write!(f, "Consent({} bytes)", bytes.len()),
+        }
+    }
+}
+
+impl Message {
+    /// The frame.
+    pub fn to_frame(&self) -> Vec<u8> {
+        let mut frame = SCHEMA.to_be_bytes().to_vec();
+        frame.extend_from_slice(&VERSION.to_be_bytes());
+        // Every variant is bounded by the constructors of its parts, so encoding cannot fail;
+        // an empty body would be refused by the other side.
+        frame.extend_from_slice(&wire::encode(self).unwrap_or_default());
+        frame
+    }
+
+    /// Reads a frame.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if schema, version or body is not ours, or a control message is too large.
+    pub fn decode(frame: &[u8]) -> Result<Self, DecodeError> {
+        let malformed = DecodeError::Malformed { bytes: frame.len() };
+        let (schema, rest) = frame.split_first_chunk::<2>().ok_or(malformed.clone())?;
+        let (version, body) = rest.split_first_chunk::<2>().ok_or(malformed.clone())?;
+        if u16::from_be_bytes(*schema) != SCHEMA || u16::from_be_bytes(*version) != VERSION {
+            return Err(malformed);
+        }
+        let message: Self = wire::decode(body)?;
+        let control = matches!(message, Self::Control(_));
+        if control && body.len() > CONTROL_BYTES_MAX { Err(malformed) } else { Ok(message) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_come_back_and_never_print_their_bytes() {
+        let message = Message::Content(b"secret".to_vec());
+        assert_eq!(Message::decode(&message.to_frame()).unwrap(), message);
+        assert_eq!(format!("{message:?}"), "Content(6 bytes)");
+    }
+
+    #[test]
+    fn another_version_and_an_oversized_control_message_are_refused() {
+        let mut frame = Message::Control(Control::Notice(vec![0; 10])).to_frame();
+        frame[3] = 9;
+        assert!(Message::decode(&frame).is_err());
+        let oversized = Message::Control(Control::Notice(vec![0; CONTROL_BYTES_MAX]));
+        assert!(Message::decode(&oversized.to_frame()).is_err());
+        assert!(Message::decode(&[]).is_err());
+    }
+}

@@ -1,0 +1,16 @@
+//! What may be done with an item, as its originator signed it.
+//!
+//! A label is mandatory: there is no unlabelled state and no default. It is at least as
+//! strict as every marking inside the item, which [`crate::bundle`] reads. What a label
+//! *permits* is decided in `testudo-policies`, not here.
+
+mod handling;
+mod marking;
+mod tlp;
+
+pub use handling::{Caveat, Class, Label, LabelError, Level, NationalMarking, Personal, Scope};
+pub use marking::{MarkingFamily, known_marking};
+pub use tlp::{Tlp, TlpError};
+
+/// Most hubs, communities, caveats or obligations one label may list.
+pub const LABEL_ENTRIES_MAX: usize = 1_000;

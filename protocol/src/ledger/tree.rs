@@ -1,0 +1,229 @@
+//! The tree and the one way to prove that a decision stands in it, durably.
+
+use testudo_crypto::checkpoint::Checkpoint;
+use testudo_crypto::commit::Salt;
+use testudo_crypto::digest::Digest;
+use testudo_crypto::entropy::Entropy;
+use testudo_crypto::merkle::{Frontier, Root, TreeSize};
+use testudo_crypto::note::{Note, NoteError, NoteSigner};
+
+use super::entry::{Decision, Entry, Record};
+use super::leaf::{Leaf, Opening, OpeningError};
+use crate::envelope::DecisionRef;
+use crate::id::{Hash, HubId};
+use crate::realm::Realm;
+use crate::wire::EncodeError;
+
+/// The ledger of one hub in one realm.
+///
+/// INVARIANT (durable prefix): the first `durable` leaves are on stable storage. It is raised
+/// only by [`Ledger::mark_durable`], which the core calls when a synced write has returned.
+#[derive(Debug)]
+pub struct Ledger {
+    origin: String,
+    leaves: Vec<Leaf>,
+    frontier: Frontier,
+    durable: u64,
+}
+
+impl std::fmt::Debug for Leaf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Leaf({})", self.commitment())
+    }
+}
+
+/// What has to be stored for a new entry, in one batch with the act it describes.
+pub struct Appended {
+    /// Its index.
+    pub index: u64,
+    /// The leaf.
+    pub leaf: Leaf,
+    /// The encoded opening: secret, erasable.
+    pub opening: Vec<u8>,
+}
+
+/// Proof that a decision is entered and flushed. Made only by [`Ledger::recorded`].
+///
+/// ```compile_fail
+/// # use testudo_protocol::ledger::Recorded;
+/// let forged = Recorded { decision: todo!(), at: todo!() };
+/// ```
+///
+/// It cannot be copied either:
+///
+/// ```compile_fail
+/// # use testudo_protocol::ledger::Recorded;
+/// fn twice(proof: &Recorded) -> Recorded { proof.clone() }
+/// ```
+#[derive(Debug)]
+pub struct Recorded {
+    decision: Decision,
+    at: DecisionRef,
+}
+
+/// Why there is no such proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordedError {
+    /// The entry has not been flushed yet.
+    #[error("entry {index} is not durable yet: {durable} entries are")]
+    NotDurable {
+        /// Which entry.
+        index: u64,
+        /// How many are.
+        durable: u64,
+    },
+    /// The opening does not fit the leaf.
+    #[error("opening is refused")]
+    Opening(#[from] OpeningError),
+    /// The entry is something else.
+    #[error("entry {index} is not a decision")]
+    NotADecision {
+        /// Which entry.
+        index: u64,
+    },
+}
+
+/// Why stored leaves are not a ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// An index is missing.
+    #[error("leaf {index} is missing")]
+    Missing {
+        /// Which one.
+        index: u64,
+    },
+    /// A leaf is not 34 bytes of a known version.
+    #[error("leaf {index} is malformed")]
+    Malformed {
+        /// Which one.
+        index: u64,
+    },
+}
+
+impl Ledger {
+    /// An empty ledger.
+    pub fn new(realm: &Realm, hub: HubId) -> Self {
+        let origin = Self::origin_of(realm, hub);
+        Self { origin, leaves: Vec::new(), frontier: Frontier::new(), durable: 0 }
+    }
+
+    /// The origin line of a hub's checkpoints.
+    pub fn origin_of(realm: &Realm, hub: HubId) -> String {
+        format!("{}/{}/ledger/{hub}", realm.federation(), realm.name())
+    }
+
+    /// Rebuilds the tree from leaves read back from stable storage, in order of index.
+    ///
+    /// # Errors
+    /// [`RestoreError`] names the first leaf that is missing or malformed.
+    pub fn restore<'a>(
+        realm: &Realm,
+        hub: HubId,
+        leaves: impl Iterator<Item = (u64, &'a [u8])>,
+    ) -> Result<Self, RestoreError> {
+        let mut ledger = Self::new(realm, hub);
+        for (found, bytes) in leaves {
+            let index = ledger.size().get();
+            if found != index {
+                return Err(RestoreError::Missing { index });
+            }
+            ledger.push(Leaf::from_bytes(bytes).ok_or(RestoreError::Malformed { index })?);
+        }
+        ledger.durable = ledger.size().get();
+        Ok(ledger)
+    }
+
+    fn push(&mut self, leaf: Leaf) {
+        self.frontier.append(leaf.hash());
+        self.leaves.push(leaf);
+    }
+
+    /// The origin line.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// How many entries there are, durable or not.
+    pub fn size(&self) -> TreeSize {
+        self.frontier.size()
+    }
+
+    /// How many entries are on stable storage.
+    pub fn durable(&self) -> u64 {
+        self.durable
+    }
+
+    /// The root over all entries.
+    pub fn root(&self) -> Root {
+        self.frontier.root()
+    }
+
+    /// The hashes of all leaves, for proofs.
+    pub fn leaf_hashes(&self) -> Vec<Digest> {
+        self.leaves.iter().map(Leaf::hash).collect()
+    }
+
+    /// Adds an entry under a fresh salt. It counts for nothing until it is durable.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if the record is over the limit; the tree is unchanged.
+    pub fn append(&mut self, record: Record, entropy: &mut Entropy) -> Result<Appended, EncodeError> {
+        let index = self.size().get();
+        let opening = Opening::new(Salt::generate(entropy), record);
+        let leaf = opening.leaf(&self.origin, index)?;
+        let opening = opening.to_bytes()?;
+        self.push(leaf);
+        Ok(Appended { index, leaf, opening })
+    }
+
+    /// States that the first `size` entries have been flushed to stable storage.
+    pub fn mark_durable(&mut self, size: u64) {
+        self.durable = self.durable.max(size.min(self.size().get()));
+    }
+
+    /// The leaf at an index.
+    pub fn leaf(&self, index: u64) -> Option<Leaf> {
+        usize::try_from(index).ok().and_then(|index| self.leaves.get(index)).copied()
+    }
+
+    /// Proves that the decision behind an opening stands in this tree, durably.
+    ///
+    /// # Errors
+    /// [`RecordedError`] if it is not durable, not a decision, or another entry's opening.
+    pub fn recorded(&self, index: u64, opening: &[u8]) -> Result<Recorded, RecordedError> {
+        let durable = self.durable;
+        let leaf = self.leaf(index).filter(|_| index < durable);
+        let leaf = leaf.ok_or(RecordedError::NotDurable { index, durable })?;
+        let opening = Opening::read(opening, &leaf, &self.origin, index)?;
+        let Entry::Decision(decision) = opening.record().entry.clone() else {
+            return Err(RecordedError::NotADecision { index });
+        };
+        let origin = Hash::from(Digest::of(self.origin.as_bytes()));
+        let at = DecisionRef { origin, index, commitment: leaf.commitment() };
+        Ok(Recorded { decision, at })
+    }
+
+    /// The signed statement of size and root, in the C2SP checkpoint form.
+    ///
+    /// # Errors
+    /// [`NoteError`] if the signer's name does not fit the form.
+    pub fn checkpoint(&self, signer: &NoteSigner) -> Result<Note, NoteError> {
+        let checkpoint = Checkpoint { origin: self.origin.clone(), size: self.size(), root: self.root() };
+        Note::sign(checkpoint.to_text(), &[signer])
+    }
+}
+
+impl Recorded {
+    /// The decision.
+    pub fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    /// Where it stands, for the envelope's header.
+    pub fn at(&self) -> DecisionRef {
+        self.at
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! What others say is right, run against what we wrote.
+//!
+//! Each suite holds one body of published vectors, or one published client, against this repository. A suite that
+//! finds nothing to run, a file that nobody read and a case that went wrong all fail the run. Where we differ on
+//! purpose the case is listed with its reason: it is neither passed nor failed, and a listed case that no longer
+//! differs is a failure.
+//!
+//! The setting `TESTUDO_SHARED` names the folder with `vectors/` and `data/`; without it, `../shared` beside the
+//! repository is taken. A missing folder is a failure, never a skip.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "reads vectors, installs clients and writes the summary"
+)]
+
+mod report;
+mod vectors;
+
+mod age;
+mod ed25519;
+mod inflate;
+mod merkle;
+mod signed_note;
+mod skylight;
+mod stix;
+mod tessera;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::{env, fs};
+
+use report::{Report, Setting};
+
+const SUITES: [fn(&Setting) -> Report; 8] = [
+    merkle::run,
+    tessera::run,
+    skylight::run,
+    signed_note::run,
+    ed25519::run,
+    age::run,
+    stix::run,
+    stix::run_disarm_ids,
+];
+
+fn main() -> ExitCode {
+    let setting = match setting() {
+        Ok(setting) => setting,
+        Err(problem) => {
+            println!("conformance: {problem}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let reports: Vec<Report> = SUITES
+        .iter()
+        .map(|run| {
+            let mut report = run(&setting);
+            if report.cases == 0 {
+                report.fail("no case was run");
+            }
+            report.print();
+            report
+        })
+        .collect();
+    let written = report::write_summary(&reports, &setting.local.join("summary.json"));
+    if let Err(problem) = &written {
+        println!("conformance: {problem}");
+    }
+    let passed: usize = reports.iter().map(|report| report.passed).sum();
+    let failed: usize = reports.iter().map(|report| report.failed.len()).sum();
+    println!("conformance: {passed} passed, {failed} failed");
+    if written.is_ok() && reports.iter().all(|report| report.failed.is_empty()) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn setting() -> Result<Setting, String> {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(Path::to_path_buf)
+        .ok_or("the crate has no folder above it")?;
+    let shared = env::var_os("TESTUDO_SHARED").map_or_else(|| repository.join("../shared"), PathBuf::from);
+    if !shared.join("vectors").is_dir() {
+        let shared = shared.display();
+        return Err(format!(
+            "no folder `{shared}/vectors`; set TESTUDO_SHARED to the folder that holds it"
+        ));
+    }
+    // Cargo gives each test crate `<target>/tmp`, wherever the target folder is.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let local = target.parent().unwrap_or(target).join("conformance");
+    fs::create_dir_all(&local).map_err(|error| format!("cannot make `{}`: {error}", local.display()))?;
+    Ok(Setting {
+        shared,
+        local,
+        repository,
+    })
+}
