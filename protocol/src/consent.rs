@@ -55,7 +55,11 @@ pub struct ConsentSubject {
 
 impl From<&Header> for ConsentSubject {
     fn from(header: &Header) -> Self {
-        Self { originator: header.originator, item: header.item, body_hash: header.body_hash }
+        Self {
+            originator: header.originator,
+            item: header.item,
+            body_hash: header.body_hash,
+        }
     }
 }
 
@@ -135,11 +139,22 @@ impl ConsentToken {
         let holder = HubId::from_wire(reader.array().ok()?).ok()?;
         let recipient = HubId::from_wire(reader.array().ok()?).ok()?;
         let until = Timestamp::from_millis(reader.u64().ok()?);
-        let purpose = reader.prefixed().ok().filter(|text| text.len() <= PURPOSE_BYTES_MAX)?;
+        let purpose = reader
+            .prefixed()
+            .ok()
+            .filter(|text| text.len() <= PURPOSE_BYTES_MAX)?;
         let purpose = String::from_utf8(purpose.to_vec()).ok()?;
         let signature = Signature::from_bytes(reader.array().ok()?);
         let item = ItemRef { item, version };
-        let fields = ConsentFields { originator, item, body_hash, holder, recipient, until, purpose };
+        let fields = ConsentFields {
+            originator,
+            item,
+            body_hash,
+            holder,
+            recipient,
+            until,
+            purpose,
+        };
         reader.rest().is_empty().then_some(Self { fields, signature })
     }
 
@@ -154,17 +169,33 @@ impl ConsentToken {
         recipient: HubId,
         now: Timestamp,
     ) -> Result<(), ConsentError> {
-        let key = charter.payload_key(self.fields.originator).ok_or(ConsentError::Signature)?;
+        let key = charter
+            .payload_key(self.fields.originator)
+            .ok_or(ConsentError::Signature)?;
         let message = charter.realm().bind(&unsigned(&self.fields));
-        sign::verify(&key, sign::Domain::CONSENT, &message, &self.signature).map_err(|_| ConsentError::Signature)?;
+        sign::verify(&key, sign::Domain::CONSENT, &message, &self.signature)
+            .map_err(|_| ConsentError::Signature)?;
         let (item, body_hash) = (self.fields.item, self.fields.body_hash);
-        if *subject != (ConsentSubject { originator: self.fields.originator, item, body_hash }) {
+        if *subject
+            != (ConsentSubject {
+                originator: self.fields.originator,
+                item,
+                body_hash,
+            })
+        {
             return Err(ConsentError::OtherItem);
         }
         if self.fields.recipient != recipient {
-            return Err(ConsentError::OtherRecipient { found: self.fields.recipient, wanted: recipient });
+            return Err(ConsentError::OtherRecipient {
+                found: self.fields.recipient,
+                wanted: recipient,
+            });
         }
-        if now >= self.fields.until { Err(ConsentError::Expired) } else { Ok(()) }
+        if now >= self.fields.until {
+            Err(ConsentError::Expired)
+        } else {
+            Ok(())
+        }
     }
 }
 

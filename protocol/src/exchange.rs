@@ -105,7 +105,11 @@ impl Message {
         }
         let message: Self = wire::decode(body)?;
         let control = matches!(message, Self::Control(_));
-        if control && body.len() > CONTROL_BYTES_MAX { Err(malformed) } else { Ok(message) }
+        if control && body.len() > CONTROL_BYTES_MAX {
+            Err(malformed)
+        } else {
+            Ok(message)
+        }
     }
 }
 

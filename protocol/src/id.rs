@@ -26,8 +26,15 @@ pub struct HubCodeError;
 impl HubId {
     /// The code as text.
     pub fn as_str(&self) -> &str {
-        let end = self.0.iter().position(|byte| *byte == 0).unwrap_or(HUB_CODE_BYTES_MAX);
-        self.0.get(..end).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("")
+        let end = self
+            .0
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(HUB_CODE_BYTES_MAX);
+        self.0
+            .get(..end)
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+            .unwrap_or("")
     }
 
     /// The fixed wire form.
@@ -42,7 +49,11 @@ impl HubId {
     pub fn from_wire(bytes: [u8; HUB_CODE_BYTES_MAX]) -> Result<Self, HubCodeError> {
         let candidate = Self(bytes);
         let parsed = candidate.as_str().parse::<Self>()?;
-        if parsed == candidate { Ok(parsed) } else { Err(HubCodeError) }
+        if parsed == candidate {
+            Ok(parsed)
+        } else {
+            Err(HubCodeError)
+        }
     }
 }
 
@@ -88,7 +99,9 @@ impl Serialize for HubId {
 impl<'de> Deserialize<'de> for HubId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+            String::deserialize(deserializer)?
+                .parse()
+                .map_err(D::Error::custom)
         } else {
             Self::from_wire(<[u8; HUB_CODE_BYTES_MAX]>::deserialize(deserializer)?).map_err(D::Error::custom)
         }
@@ -319,6 +332,12 @@ mod tests {
         let id = ItemId::new([7; 16]);
         assert_eq!(id.to_string().parse(), Ok(id));
         assert!("07".parse::<ItemId>().is_err());
-        assert!(id.to_string().to_uppercase().replace('7', "A").parse::<ItemId>().is_err());
+        assert!(
+            id.to_string()
+                .to_uppercase()
+                .replace('7', "A")
+                .parse::<ItemId>()
+                .is_err()
+        );
     }
 }

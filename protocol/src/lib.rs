@@ -19,7 +19,12 @@
 
 #![cfg_attr(
     not(test),
-    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
 )]
 
 pub mod fault;
@@ -41,3 +46,6 @@ pub mod receipt;
 
 pub mod exchange;
 pub mod ledger;
+
+#[cfg(test)]
+mod fixture;

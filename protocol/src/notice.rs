@@ -115,7 +115,13 @@ impl Notice {
         let time = Timestamp::from_millis(reader.u64().ok()?);
         let filler: [u8; 12] = reader.array().ok()?;
         let signature = Signature::from_bytes(reader.array().ok()?);
-        let fields = NoticeFields { act, originator, addressee, up_to: ItemRef { item, version }, time };
+        let fields = NoticeFields {
+            act,
+            originator,
+            addressee,
+            up_to: ItemRef { item, version },
+            time,
+        };
         (filler == [0; 12] && reader.rest().is_empty()).then_some(Self { fields, signature })
     }
 
@@ -125,7 +131,9 @@ impl Notice {
     /// [`NoticeError::Signature`].
     pub fn verify(&self, charter: &Charter) -> Result<(), NoticeError> {
         let originator = self.fields.originator;
-        let key = charter.payload_key(originator).ok_or(NoticeError::Signature { originator })?;
+        let key = charter
+            .payload_key(originator)
+            .ok_or(NoticeError::Signature { originator })?;
         let message = charter.realm().bind(&unsigned(&self.fields));
         sign::verify(&key, sign::Domain::NOTICE, &message, &self.signature)
             .map_err(|_| NoticeError::Signature { originator })

@@ -29,10 +29,15 @@ impl Realm {
         let good = |text: &str| {
             !text.is_empty()
                 && text.len() <= NAME_BYTES_MAX
-                && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
         if good(federation) && good(name) {
-            Ok(Self { federation: federation.to_owned(), name: name.to_owned() })
+            Ok(Self {
+                federation: federation.to_owned(),
+                name: name.to_owned(),
+            })
         } else {
             Err(RealmNameError)
         }

@@ -33,7 +33,13 @@ pub enum Act {
 }
 
 impl Act {
-    const ALL: [Self; 5] = [Self::Delivered, Self::Objected, Self::Opened, Self::Acknowledged, Self::Purged];
+    const ALL: [Self; 5] = [
+        Self::Delivered,
+        Self::Objected,
+        Self::Opened,
+        Self::Acknowledged,
+        Self::Purged,
+    ];
 
     /// The word for people.
     pub const fn as_str(self) -> &'static str {
@@ -128,7 +134,13 @@ impl Receipt {
         let time = Timestamp::from_millis(reader.u64().ok()?);
         let filler: [u8; 12] = reader.array().ok()?;
         let signature = Signature::from_bytes(reader.array().ok()?);
-        let fields = ReceiptFields { act, envelope, item: ItemRef { item, version }, receiver, time };
+        let fields = ReceiptFields {
+            act,
+            envelope,
+            item: ItemRef { item, version },
+            receiver,
+            time,
+        };
         (filler == [0; 12] && reader.rest().is_empty()).then_some(Self { fields, signature })
     }
 
@@ -138,7 +150,9 @@ impl Receipt {
     /// [`ReceiptError::Signature`].
     pub fn verify(&self, charter: &Charter) -> Result<(), ReceiptError> {
         let receiver = self.fields.receiver;
-        let key = charter.payload_key(receiver).ok_or(ReceiptError::Signature { receiver })?;
+        let key = charter
+            .payload_key(receiver)
+            .ok_or(ReceiptError::Signature { receiver })?;
         let message = charter.realm().bind(&unsigned(&self.fields));
         sign::verify(&key, sign::Domain::RECEIPT, &message, &self.signature)
             .map_err(|_| ReceiptError::Signature { receiver })

@@ -27,9 +27,24 @@ const ROOT_TYPES: [&str; 5] = ["report", "incident", "campaign", "grouping", "no
 
 /// STIX 2.1 cyber-observables, the only objects that may leave out `spec_version`.
 const OBSERVABLES: [&str; 18] = [
-    "artifact", "autonomous-system", "directory", "domain-name", "email-addr", "email-message", "file", "ipv4-addr",
-    "ipv6-addr", "mac-addr", "mutex", "network-traffic", "process", "software", "url", "user-account",
-    "windows-registry-key", "x509-certificate",
+    "artifact",
+    "autonomous-system",
+    "directory",
+    "domain-name",
+    "email-addr",
+    "email-message",
+    "file",
+    "ipv4-addr",
+    "ipv6-addr",
+    "mac-addr",
+    "mutex",
+    "network-traffic",
+    "process",
+    "software",
+    "url",
+    "user-account",
+    "windows-registry-key",
+    "x509-certificate",
 ];
 
 /// A bundle whose shape, ids and markings have been checked. `Debug` shows its length alone.
@@ -50,7 +65,9 @@ struct Root {
 #[non_exhaustive]
 pub enum BundleError {
     /// Over the size limit.
-    #[error("bundle is {found} bytes, at most {BUNDLE_BYTES_MAX} are allowed; split it or attach large media")]
+    #[error(
+        "bundle is {found} bytes, at most {BUNDLE_BYTES_MAX} are allowed; split it or attach large media"
+    )]
     TooLarge {
         /// Its size.
         found: usize,
@@ -133,21 +150,39 @@ impl Bundle {
         let strictest = markings.strictest(objects)?;
         let root = root_of(objects)?;
         let objects = objects.len();
-        Ok(Self { bytes, root, objects, strictest })
+        Ok(Self {
+            bytes,
+            root,
+            objects,
+            strictest,
+        })
     }
 
     fn objects_of(value: &Value) -> Result<&[Value], BundleError> {
-        let field = |field, expected| BundleError::Field { field, place: "the bundle".to_owned(), expected };
+        let field = |field, expected| BundleError::Field {
+            field,
+            place: "the bundle".to_owned(),
+            expected,
+        };
         if value.get("type").and_then(Value::as_str) != Some("bundle") {
             return Err(field("type", "\"bundle\""));
         }
-        if !value.get("id").and_then(Value::as_str).is_some_and(|id| is_stix_id(id, "bundle")) {
+        if !value
+            .get("id")
+            .and_then(Value::as_str)
+            .is_some_and(|id| is_stix_id(id, "bundle"))
+        {
             return Err(field("id", "bundle--UUID"));
         }
         if value.get("spec_version").is_some_and(|version| version != "2.1") {
-            return Err(BundleError::Version { place: "the bundle".to_owned() });
+            return Err(BundleError::Version {
+                place: "the bundle".to_owned(),
+            });
         }
-        let objects = value.get("objects").and_then(Value::as_array).ok_or_else(|| field("objects", "a list"))?;
+        let objects = value
+            .get("objects")
+            .and_then(Value::as_array)
+            .ok_or_else(|| field("objects", "a list"))?;
         if objects.is_empty() {
             return Err(BundleError::NoRoot);
         }
@@ -163,9 +198,11 @@ impl Bundle {
     /// [`BundleError::LabelTooWeak`] names the strictest object and the label to use.
     pub fn check_label(&self, label: &Label) -> Result<(), BundleError> {
         match &self.strictest {
-            Some((inside, object)) if *inside > label.tlp => {
-                Err(BundleError::LabelTooWeak { label: label.tlp, inside: *inside, object: object.clone() })
-            }
+            Some((inside, object)) if *inside > label.tlp => Err(BundleError::LabelTooWeak {
+                label: label.tlp,
+                inside: *inside,
+                object: object.clone(),
+            }),
             _ => Ok(()),
         }
     }
@@ -206,7 +243,11 @@ fn text<'a>(object: &'a Value, field: &str) -> Option<&'a str> {
 fn check_ids(objects: &[Value]) -> Result<(), BundleError> {
     let mut seen = BTreeMap::new();
     for (index, object) in objects.iter().enumerate() {
-        let field = |field, expected| BundleError::Field { field, place: format!("object {index}"), expected };
+        let field = |field, expected| BundleError::Field {
+            field,
+            place: format!("object {index}"),
+            expected,
+        };
         let kind = text(object, "type").ok_or_else(|| field("type", "the object's STIX type"))?;
         let id = text(object, "id").ok_or_else(|| field("id", "type--UUID"))?;
         if !is_stix_id(id, kind) {
@@ -215,7 +256,11 @@ fn check_ids(objects: &[Value]) -> Result<(), BundleError> {
         match object.get("spec_version") {
             Some(version) if version == "2.1" => {}
             None if OBSERVABLES.contains(&kind) => {}
-            _ => return Err(BundleError::Version { place: format!("object {index}") }),
+            _ => {
+                return Err(BundleError::Version {
+                    place: format!("object {index}"),
+                });
+            }
         }
         if seen.insert((id, text(object, "modified")), index).is_some() {
             return Err(BundleError::DuplicateId { id: id.to_owned() });
@@ -241,7 +286,10 @@ fn root_of(objects: &[Value]) -> Result<Root, BundleError> {
         .find_map(|wanted| objects.iter().find(|object| text(object, "type") == Some(wanted)))
         .ok_or(BundleError::NoRoot)?;
     let id = text(root, "id").unwrap_or_default().to_owned();
-    let title = text(root, "name").or_else(|| text(root, "type")).unwrap_or_default().to_owned();
+    let title = text(root, "name")
+        .or_else(|| text(root, "type"))
+        .unwrap_or_default()
+        .to_owned();
     Ok(Root { id, title })
 }
 

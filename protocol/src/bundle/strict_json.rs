@@ -40,9 +40,15 @@ pub fn parse(bytes: &[u8]) -> Result<Value, StrictJsonError> {
         } else {
             "not valid JSON"
         };
-        StrictJsonError { line: error.line(), column: error.column(), what }
+        StrictJsonError {
+            line: error.line(),
+            column: error.column(),
+            what,
+        }
     };
-    let value = Strict { depth: 0 }.deserialize(&mut deserializer).map_err(located)?;
+    let value = Strict { depth: 0 }
+        .deserialize(&mut deserializer)
+        .map_err(located)?;
     deserializer.end().map_err(located)?;
     Ok(value)
 }
@@ -55,7 +61,13 @@ struct Strict {
 
 impl Strict {
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
-        if self.depth >= JSON_DEPTH_MAX { Err(E::custom(DEEP)) } else { Ok(Self { depth: self.depth.saturating_add(1) }) }
+        if self.depth >= JSON_DEPTH_MAX {
+            Err(E::custom(DEEP))
+        } else {
+            Ok(Self {
+                depth: self.depth.saturating_add(1),
+            })
+        }
     }
 }
 
@@ -91,7 +103,9 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
+        Number::from_f64(value)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("number out of range"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -148,6 +162,9 @@ mod tests {
     #[test]
     fn values_are_those_that_serde_json_reads() {
         let text = r#"{"a":[1,-2,2.5,null,true,"x"],"b":{"c":18446744073709551615}}"#;
-        assert_eq!(parse(text.as_bytes()).unwrap(), serde_json::from_str::<Value>(text).unwrap());
+        assert_eq!(
+            parse(text.as_bytes()).unwrap(),
+            serde_json::from_str::<Value>(text).unwrap()
+        );
     }
 }

@@ -56,7 +56,10 @@ fn a_label_weaker_than_an_object_is_refused_with_the_label_to_use() {
     });
     let mixed = parse(&bundle(json!([report(GREEN), note]))).unwrap();
     let refused = mixed.check_label(&label(Tlp::Amber)).unwrap_err();
-    assert!(matches!(refused, BundleError::LabelTooWeak { inside: Tlp::Red, .. }));
+    assert!(matches!(
+        refused,
+        BundleError::LabelTooWeak { inside: Tlp::Red, .. }
+    ));
     assert!(mixed.check_label(&label(Tlp::Red)).is_ok());
 }
 
@@ -83,18 +86,39 @@ fn each_defect_is_named() {
     });
     let dangling = report("marking-definition--55555555-5555-4555-8555-555555555555");
 
-    assert!(matches!(parse(&bundle(json!([old]))), Err(BundleError::Version { .. })));
-    assert!(matches!(parse(&bundle(json!([unversioned]))), Err(BundleError::Version { .. })));
-    assert!(matches!(parse(&bundle(json!([wrong_id]))), Err(BundleError::Field { field: "id", .. })));
-    assert!(matches!(parse(&bundle(json!([report(GREEN), orange]))), Err(BundleError::UnknownTlp { .. })));
-    assert!(matches!(parse(&bundle(json!([dangling]))), Err(BundleError::UnknownMarking { .. })));
+    assert!(matches!(
+        parse(&bundle(json!([old]))),
+        Err(BundleError::Version { .. })
+    ));
+    assert!(matches!(
+        parse(&bundle(json!([unversioned]))),
+        Err(BundleError::Version { .. })
+    ));
+    assert!(matches!(
+        parse(&bundle(json!([wrong_id]))),
+        Err(BundleError::Field { field: "id", .. })
+    ));
+    assert!(matches!(
+        parse(&bundle(json!([report(GREEN), orange]))),
+        Err(BundleError::UnknownTlp { .. })
+    ));
+    assert!(matches!(
+        parse(&bundle(json!([dangling]))),
+        Err(BundleError::UnknownMarking { .. })
+    ));
     assert!(matches!(
         parse(&bundle(json!([report(GREEN), report(GREEN)]))),
         Err(BundleError::DuplicateId { .. })
     ));
     assert!(matches!(parse(&bundle(json!([]))), Err(BundleError::NoRoot)));
-    assert!(matches!(parse(&json!({"type": "report"})), Err(BundleError::Field { field: "type", .. })));
-    assert!(matches!(Bundle::parse(vec![b' '; BUNDLE_BYTES_MAX + 1]), Err(BundleError::TooLarge { .. })));
+    assert!(matches!(
+        parse(&json!({"type": "report"})),
+        Err(BundleError::Field { field: "type", .. })
+    ));
+    assert!(matches!(
+        Bundle::parse(vec![b' '; BUNDLE_BYTES_MAX + 1]),
+        Err(BundleError::TooLarge { .. })
+    ));
 }
 
 #[test]
@@ -113,5 +137,10 @@ fn an_observable_needs_no_version_and_unknown_types_pass() {
         "type": "narrative", "spec_version": "2.1", "id": "narrative--77777777-7777-4777-8777-777777777777",
         "name": "n", "x_surprise": [1, {"deep": true}],
     });
-    assert_eq!(parse(&bundle(json!([report(GREEN), domain, narrative]))).unwrap().object_count(), 3);
+    assert_eq!(
+        parse(&bundle(json!([report(GREEN), domain, narrative])))
+            .unwrap()
+            .object_count(),
+        3
+    );
 }

@@ -76,7 +76,9 @@ impl MemberKeys {
         let keys = [self.transport, self.payload, self.ledger, self.governance];
         let distinct: BTreeSet<_> = keys.iter().collect();
         distinct.len() == keys.len()
-            && keys.iter().all(|key| VerifyingKey::from_bytes(key.as_bytes()).is_ok())
+            && keys
+                .iter()
+                .all(|key| VerifyingKey::from_bytes(key.as_bytes()).is_ok())
             && self.recipient().is_some()
     }
 }
@@ -158,7 +160,12 @@ impl Card {
         let mut bytes = self.code.as_bytes().to_vec();
         bytes.extend_from_slice(self.class.as_str().as_bytes());
         bytes.push(0);
-        for key in [self.keys.transport, self.keys.payload, self.keys.ledger, self.keys.governance] {
+        for key in [
+            self.keys.transport,
+            self.keys.payload,
+            self.keys.ledger,
+            self.keys.governance,
+        ] {
             bytes.extend_from_slice(key.as_bytes());
         }
         bytes.extend_from_slice(self.keys.recipient.as_bytes());
@@ -178,7 +185,8 @@ impl Card {
         }
         let refused = || CardError::Signature { code };
         let key = self.keys.payload_key().map_err(|_| CardError::Keys { code })?;
-        let bytes = testudo_crypto::digest::unhex(&self.signature).and_then(|bytes| <[u8; 64]>::try_from(bytes).ok());
+        let bytes =
+            testudo_crypto::digest::unhex(&self.signature).and_then(|bytes| <[u8; 64]>::try_from(bytes).ok());
         let signature = Signature::from_bytes(bytes.ok_or_else(refused)?);
         sign::verify(&key, sign::Domain::CARD, &self.preimage(realm), &signature).map_err(|_| refused())
     }

@@ -81,15 +81,24 @@ impl Charter {
     /// [`CharterError`] names the voter or member and what is missing.
     pub fn verify(file: &[u8]) -> Result<Self, CharterError> {
         let note = Note::parse(file)?;
-        let document: CharterDocument = serde_json::from_str(note.text())
-            .map_err(|error| CharterError::Text { line: error.line(), column: error.column() })?;
+        let document: CharterDocument =
+            serde_json::from_str(note.text()).map_err(|error| CharterError::Text {
+                line: error.line(),
+                column: error.column(),
+            })?;
         let members = check_members(&document)?;
         check_voters(&document, &members)?;
         check_signatures(&note, &document)?;
-        let realm = Realm::new(&document.federation, &document.realm)
-            .map_err(|_| CharterError::Shape { what: "federation or realm name is malformed" })?;
+        let realm = Realm::new(&document.federation, &document.realm).map_err(|_| CharterError::Shape {
+            what: "federation or realm name is malformed",
+        })?;
         let fingerprint = Hash::from(Digest::of(note.text().as_bytes()));
-        Ok(Self { document, realm, members, fingerprint })
+        Ok(Self {
+            document,
+            realm,
+            members,
+            fingerprint,
+        })
     }
 
     /// Federation and realm.
@@ -130,32 +139,52 @@ impl Charter {
     /// Sponsors of a member that are active voters themselves.
     pub fn active_sponsors(&self, member: &Member) -> usize {
         let voters: BTreeSet<_> = self.document.voters.iter().map(|voter| voter.code).collect();
-        let active = |code: &&HubId| self.member(**code).is_some_and(|sponsor| sponsor.status == Status::Active);
-        member.sponsors.iter().filter(|code| voters.contains(code)).filter(active).count()
+        let active = |code: &&HubId| {
+            self.member(**code)
+                .is_some_and(|sponsor| sponsor.status == Status::Active)
+        };
+        member
+            .sponsors
+            .iter()
+            .filter(|code| voters.contains(code))
+            .filter(active)
+            .count()
     }
 
     /// The key that signs a member's payloads.
     pub fn payload_key(&self, code: HubId) -> Option<VerifyingKey> {
-        self.member(code).and_then(|member| member.keys.payload_key().ok())
+        self.member(code)
+            .and_then(|member| member.keys.payload_key().ok())
     }
 }
 
 fn check_members(document: &CharterDocument) -> Result<BTreeMap<HubId, Member>, CharterError> {
     if document.members.is_empty() || document.members.len() > MEMBERS_MAX {
-        return Err(CharterError::Shape { what: "there must be 1 to 2,000 members" });
+        return Err(CharterError::Shape {
+            what: "there must be 1 to 2,000 members",
+        });
     }
     let mut members = BTreeMap::new();
     let mut keys = BTreeSet::new();
     for member in &document.members {
-        let wrong = |what| CharterError::Member { code: member.code, what };
+        let wrong = |what| CharterError::Member {
+            code: member.code,
+            what,
+        };
         if !member.keys.are_sound() {
             return Err(wrong("a key is weak, malformed or used for two purposes"));
         }
-        let own = [member.keys.transport, member.keys.payload, member.keys.ledger, member.keys.governance];
+        let own = [
+            member.keys.transport,
+            member.keys.payload,
+            member.keys.ledger,
+            member.keys.governance,
+        ];
         if !own.into_iter().all(|key| keys.insert(key)) {
             return Err(wrong("a key is used by another member too"));
         }
-        if member.accredited_level > 6 || member.soi_level > 6 || member.tags.values().any(|level| *level > 6) {
+        if member.accredited_level > 6 || member.soi_level > 6 || member.tags.values().any(|level| *level > 6)
+        {
             return Err(wrong("levels are 0 to 6"));
         }
         let european = matches!(member.class, Class::MemberState | Class::EuInstitution);
@@ -171,12 +200,19 @@ fn check_members(document: &CharterDocument) -> Result<BTreeMap<HubId, Member>, 
 
 fn check_voters(document: &CharterDocument, members: &BTreeMap<HubId, Member>) -> Result<(), CharterError> {
     if document.voters.is_empty() {
-        return Err(CharterError::Shape { what: "there are no voters" });
+        return Err(CharterError::Shape {
+            what: "there are no voters",
+        });
     }
     let mut seen = BTreeSet::new();
     for voter in &document.voters {
-        let wrong = |what| CharterError::Member { code: voter.code, what };
-        let member = members.get(&voter.code).ok_or_else(|| wrong("votes without being a member"))?;
+        let wrong = |what| CharterError::Member {
+            code: voter.code,
+            what,
+        };
+        let member = members
+            .get(&voter.code)
+            .ok_or_else(|| wrong("votes without being a member"))?;
         if !matches!(member.class, Class::MemberState | Class::EuInstitution) {
             return Err(wrong("only member states and EU institutions vote"));
         }
@@ -205,7 +241,14 @@ fn check_signatures(note: &Note, document: &CharterDocument) -> Result<(), Chart
     let missing: Vec<HubId> = (document.voters.iter().map(|voter| voter.code))
         .filter(|code| !signed.contains(&document.signer_name(*code)))
         .collect();
-    if missing.is_empty() { Ok(()) } else { Err(CharterError::Unsigned { missing, voters: document.voters.len() }) }
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(CharterError::Unsigned {
+            missing,
+            voters: document.voters.len(),
+        })
+    }
 }
 
 #[cfg(test)]

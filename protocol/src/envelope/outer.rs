@@ -145,7 +145,9 @@ impl Outer {
     pub fn verify(&self, charter: &Charter) -> Result<(), OuterError> {
         let key = charter
             .payload_key(self.fields.sender)
-            .ok_or(OuterError::Sender { ours: charter.version().get() })?;
+            .ok_or(OuterError::Sender {
+                ours: charter.version().get(),
+            })?;
         let message = charter.realm().bind(&unsigned(&self.fields));
         sign::verify(&key, sign::Domain::OUTER, &message, &self.signature).map_err(|_| OuterError::Signature)
     }

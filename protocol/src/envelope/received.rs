@@ -178,7 +178,9 @@ impl Envelope {
         if bytes.len() > ENVELOPE_BYTES_MAX {
             return Err(EnvelopeError::TooLarge { bytes: bytes.len() });
         }
-        let (outer, cipher) = bytes.split_at_checked(Outer::BYTES).ok_or(OuterError::Malformed)?;
+        let (outer, cipher) = bytes
+            .split_at_checked(Outer::BYTES)
+            .ok_or(OuterError::Malformed)?;
         Self::new(Outer::decode(outer)?, cipher.to_vec())
     }
 
@@ -212,8 +214,14 @@ impl Envelope {
             return Err(EnvelopeError::Expired);
         }
         self.outer.verify(charter)?;
-        let active = charter.member(fields.sender).is_some_and(|member| member.status == Status::Active);
-        if active { Ok(Verified { envelope: self }) } else { Err(EnvelopeError::Inactive) }
+        let active = charter
+            .member(fields.sender)
+            .is_some_and(|member| member.status == Status::Active);
+        if active {
+            Ok(Verified { envelope: self })
+        } else {
+            Err(EnvelopeError::Inactive)
+        }
     }
 }
 
@@ -251,15 +259,21 @@ impl Verified {
         let inner = unpad(&plain).map_err(|_| OpenError::Layout)?;
         let mut reader = Reader::new(inner);
         let part = SignedPart::read(&mut reader)?;
-        let recipients: Recipients =
-            reader.prefixed().ok().and_then(|bytes| wire::decode(bytes).ok()).ok_or(OpenError::Layout)?;
+        let recipients: Recipients = reader
+            .prefixed()
+            .ok()
+            .and_then(|bytes| wire::decode(bytes).ok())
+            .ok_or(OpenError::Layout)?;
         if !reader.rest().is_empty() {
             return Err(OpenError::Layout);
         }
         let carrier = part.verify(opener.charter)?;
         self.check_agreement(&carrier)?;
         let header = carrier.header();
-        if !recipients.is_canonical() || recipients.root() != header.recipients_root || !recipients.contains(opener.me) {
+        if !recipients.is_canonical()
+            || recipients.root() != header.recipients_root
+            || !recipients.contains(opener.me)
+        {
             return Err(OpenError::NotForUs);
         }
         if header.charter > opener.charter.version() {
@@ -296,7 +310,9 @@ impl Payload {
         let (outside, inside) = (carrier.header(), original.header());
         // Nobody relabels: the forwarder's header repeats item and label of the original.
         if inside.kind == Kind::Forward || outside.item != inside.item || outside.label != inside.label {
-            return Err(OpenError::Disagreement { field: "forwarded item" });
+            return Err(OpenError::Disagreement {
+                field: "forwarded item",
+            });
         }
         let consent = match token.as_slice() {
             [] => None,
@@ -307,7 +323,11 @@ impl Payload {
             }
         };
         let bundle = bundle_of(&original)?;
-        Ok(Self::Forwarded { original, bundle, consent })
+        Ok(Self::Forwarded {
+            original,
+            bundle,
+            consent,
+        })
     }
 }
 
@@ -357,3 +377,6 @@ impl SignedPart {
         Ok(testudo_crypto::pad::pad(&inner))
     }
 }
+
+#[cfg(test)]
+mod tests;

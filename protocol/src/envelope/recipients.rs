@@ -35,16 +35,20 @@ impl Recipients {
 
     /// Whether the list is sorted, free of repeats and bounded.
     pub fn is_canonical(&self) -> bool {
-        self.0.len() <= RECIPIENTS_MAX && self.0.windows(2).all(|pair| match pair {
-            [left, right] => left.hub < right.hub,
-            _ => true,
-        })
+        self.0.len() <= RECIPIENTS_MAX
+            && self.0.windows(2).all(|pair| match pair {
+                [left, right] => left.hub < right.hub,
+                _ => true,
+            })
     }
 
     /// The salted root: RFC 6962 over SHA-256(salt || code) leaves.
     pub fn root(&self) -> Hash {
-        let leaves: Vec<_> =
-            self.0.iter().map(|entry| salted_leaf(&Salt::from_bytes(*entry.salt.as_bytes()), entry.hub.as_bytes())).collect();
+        let leaves: Vec<_> = self
+            .0
+            .iter()
+            .map(|entry| salted_leaf(&Salt::from_bytes(*entry.salt.as_bytes()), entry.hub.as_bytes()))
+            .collect();
         tree_root(&leaves).digest().into()
     }
 
@@ -64,7 +68,10 @@ mod tests {
     use super::*;
 
     fn entry(hub: &str, salt: u8) -> RecipientEntry {
-        RecipientEntry { hub: hub.parse().unwrap(), salt: Hash::new([salt; 32]) }
+        RecipientEntry {
+            hub: hub.parse().unwrap(),
+            salt: Hash::new([salt; 32]),
+        }
     }
 
     #[test]
@@ -73,8 +80,14 @@ mod tests {
         assert_eq!(list, Recipients::new(vec![entry("EEAS", 1), entry("MD", 2)]));
         assert!(list.is_canonical());
         assert_ne!(list.root(), Recipients::new(vec![entry("EEAS", 1)]).root());
-        assert_ne!(list.root(), Recipients::new(vec![entry("EEAS", 1), entry("MD", 3)]).root());
-        assert_ne!(list.root(), Recipients::new(vec![entry("EEAS", 1), entry("SE", 2)]).root());
+        assert_ne!(
+            list.root(),
+            Recipients::new(vec![entry("EEAS", 1), entry("MD", 3)]).root()
+        );
+        assert_ne!(
+            list.root(),
+            Recipients::new(vec![entry("EEAS", 1), entry("SE", 2)]).root()
+        );
     }
 
     #[test]

@@ -20,7 +20,12 @@ pub struct SignedPart {
 
 impl std::fmt::Debug for SignedPart {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SignedPart(header {} bytes, body {} bytes)", self.header.len(), self.body.len())
+        write!(
+            f,
+            "SignedPart(header {} bytes, body {} bytes)",
+            self.header.len(),
+            self.body.len()
+        )
     }
 }
 
@@ -87,12 +92,21 @@ impl SignedPart {
         let header_bytes = wire::encode(header)?;
         let message = sign::payload_message(SUITE, &header_bytes);
         let signature = sign::sign(key, sign::Domain::PAYLOAD, &message);
-        Ok(Self { header: header_bytes, signature, body })
+        Ok(Self {
+            header: header_bytes,
+            signature,
+            body,
+        })
     }
 
     /// The bytes: header behind its length, signature, body behind its length.
     pub fn to_bytes(&self) -> Vec<u8> {
-        [prefixed(&self.header), self.signature.to_bytes().to_vec(), prefixed(&self.body)].concat()
+        [
+            prefixed(&self.header),
+            self.signature.to_bytes().to_vec(),
+            prefixed(&self.body),
+        ]
+        .concat()
     }
 
     /// Reads the bytes of [`Self::to_bytes`] from the front of a reader.
@@ -104,7 +118,11 @@ impl SignedPart {
         let header = reader.prefixed().map_err(malformed)?.to_vec();
         let signature = Signature::from_bytes(reader.array().map_err(malformed)?);
         let body = reader.prefixed().map_err(malformed)?.to_vec();
-        Ok(Self { header, signature, body })
+        Ok(Self {
+            header,
+            signature,
+            body,
+        })
     }
 
     /// The body, unverified: for content that was verified before it was stored.
@@ -126,12 +144,15 @@ impl SignedPart {
         }
         let key = charter
             .payload_key(header.originator)
-            .ok_or(SignedPartError::Originator { ours: charter.version().get() })?;
+            .ok_or(SignedPartError::Originator {
+                ours: charter.version().get(),
+            })?;
         if key_tag(&key) != header.key {
             return Err(SignedPartError::Key);
         }
         let message = sign::payload_message(SUITE, &self.header);
-        sign::verify(&key, sign::Domain::PAYLOAD, &message, &self.signature).map_err(|_| SignedPartError::Signature)?;
+        sign::verify(&key, sign::Domain::PAYLOAD, &message, &self.signature)
+            .map_err(|_| SignedPartError::Signature)?;
         if header.federation != charter.realm().federation() || header.realm != charter.realm().name() {
             return Err(SignedPartError::Realm);
         }
@@ -186,8 +207,15 @@ impl ForwardBody {
     /// [`SignedPartError::Malformed`].
     pub fn decode(bytes: &[u8]) -> Result<Self, SignedPartError> {
         let mut reader = Reader::new(bytes);
-        let token = reader.prefixed().map_err(|_| SignedPartError::Malformed)?.to_vec();
+        let token = reader
+            .prefixed()
+            .map_err(|_| SignedPartError::Malformed)?
+            .to_vec();
         let original = SignedPart::read(&mut reader)?;
-        if reader.rest().is_empty() { Ok(Self { token, original }) } else { Err(SignedPartError::Malformed) }
+        if reader.rest().is_empty() {
+            Ok(Self { token, original })
+        } else {
+            Err(SignedPartError::Malformed)
+        }
     }
 }

@@ -29,7 +29,11 @@ impl TryFrom<u8> for Level {
     type Error = LabelError;
 
     fn try_from(value: u8) -> Result<Self, Self::Error> {
-        if value <= 6 { Ok(Self(value)) } else { Err(LabelError::Level { found: value }) }
+        if value <= 6 {
+            Ok(Self(value))
+        } else {
+            Err(LabelError::Level { found: value })
+        }
     }
 }
 
@@ -218,7 +222,9 @@ pub enum LabelError {
         hub: HubId,
     },
     /// TLP:RED without named hubs.
-    #[error("label field `relTo`: TLP RED goes to hubs by name; name them in relTo and leave relToClasses empty")]
+    #[error(
+        "label field `relTo`: TLP RED goes to hubs by name; name them in relTo and leave relToClasses empty"
+    )]
     RedByClass,
     /// Text too long.
     #[error("label field `{field}`: text is over {max} bytes")]
@@ -256,7 +262,10 @@ impl Label {
             .chain(self.national.iter().map(|marking| ("national", &marking.text)));
         for (field, text) in texts {
             if text.len() > TEXT_BYTES_MAX {
-                return Err(LabelError::TooLong { field, max: TEXT_BYTES_MAX });
+                return Err(LabelError::TooLong {
+                    field,
+                    max: TEXT_BYTES_MAX,
+                });
             }
         }
         let listed = !self.rel_to.is_empty() || !self.rel_to_classes.is_empty();
@@ -332,6 +341,9 @@ mod tests {
         }
         let mut missing = good;
         missing.as_object_mut().unwrap().remove("personal");
-        assert!(serde_json::from_value::<Label>(missing).is_err(), "personal has no default");
+        assert!(
+            serde_json::from_value::<Label>(missing).is_err(),
+            "personal has no default"
+        );
     }
 }

@@ -40,7 +40,13 @@ pub enum TlpError {
 
 impl Tlp {
     /// All five, weakest first.
-    pub const ALL: [Self; 5] = [Self::Clear, Self::Green, Self::Amber, Self::AmberStrict, Self::Red];
+    pub const ALL: [Self; 5] = [
+        Self::Clear,
+        Self::Green,
+        Self::Amber,
+        Self::AmberStrict,
+        Self::Red,
+    ];
 
     /// The exact text, without the `TLP:` prefix.
     pub const fn as_str(self) -> &'static str {
@@ -67,7 +73,9 @@ impl FromStr for Tlp {
             return Err(TlpError::White);
         }
         match Self::ALL.into_iter().find(|tlp| tlp.as_str() == folded) {
-            Some(meant) => Err(TlpError::Spelling { correct: meant.as_str() }),
+            Some(meant) => Err(TlpError::Spelling {
+                correct: meant.as_str(),
+            }),
             None => Err(TlpError::Unknown),
         }
     }
@@ -92,10 +100,15 @@ impl Serialize for Tlp {
 impl<'de> Deserialize<'de> for Tlp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            return String::deserialize(deserializer)?.parse().map_err(D::Error::custom);
+            return String::deserialize(deserializer)?
+                .parse()
+                .map_err(D::Error::custom);
         }
         let rank = usize::from(u8::deserialize(deserializer)?);
-        Self::ALL.get(rank).copied().ok_or_else(|| D::Error::custom("unknown TLP rank"))
+        Self::ALL
+            .get(rank)
+            .copied()
+            .ok_or_else(|| D::Error::custom("unknown TLP rank"))
     }
 }
 
@@ -106,7 +119,12 @@ mod tests {
     #[test]
     fn labels_are_exact() {
         assert_eq!("AMBER+STRICT".parse(), Ok(Tlp::AmberStrict));
-        for (text, correct) in [("amber", "AMBER"), ("RED ", "RED"), ("TLP:GREEN", "GREEN"), ("AMBER + STRICT", "AMBER+STRICT")] {
+        for (text, correct) in [
+            ("amber", "AMBER"),
+            ("RED ", "RED"),
+            ("TLP:GREEN", "GREEN"),
+            ("AMBER + STRICT", "AMBER+STRICT"),
+        ] {
             assert_eq!(text.parse::<Tlp>(), Err(TlpError::Spelling { correct }), "{text}");
         }
         assert_eq!("TLP:WHITE".parse::<Tlp>(), Err(TlpError::White));

@@ -92,11 +92,18 @@ pub fn audit(
     openings: &BTreeMap<u64, Vec<u8>>,
     checkpoint: Option<(&[u8], &NoteVerifier)>,
 ) -> Result<AuditReport, AuditError> {
-    let signed = checkpoint.map(|(note, key)| read_checkpoint(origin, note, key)).transpose()?;
+    let signed = checkpoint
+        .map(|(note, key)| read_checkpoint(origin, note, key))
+        .transpose()?;
     let mut frontier = Frontier::new();
     let mut state = StateRules::default();
-    let mut report =
-        AuditReport { entries: 0, root: frontier.root(), covered: 0, opened: 0, kinds: BTreeMap::new() };
+    let mut report = AuditReport {
+        entries: 0,
+        root: frontier.root(),
+        covered: 0,
+        opened: 0,
+        kinds: BTreeMap::new(),
+    };
     for (index, bytes) in (0u64..).zip(leaves) {
         let leaf = Leaf::from_bytes(bytes).ok_or(AuditError::Leaf { index })?;
         frontier.append(leaf.hash());
@@ -115,9 +122,10 @@ pub fn audit(
     report.entries = frontier.size().get();
     report.root = frontier.root();
     match signed {
-        Some(signed) if signed.size.get() > report.entries => {
-            Err(AuditError::Shrunk { expected: signed.size.get(), found: report.entries })
-        }
+        Some(signed) if signed.size.get() > report.entries => Err(AuditError::Shrunk {
+            expected: signed.size.get(),
+            found: report.entries,
+        }),
         _ => Ok(report),
     }
 }
@@ -129,7 +137,10 @@ fn read_checkpoint(origin: &str, note: &[u8], key: &NoteVerifier) -> Result<Chec
     if checkpoint.origin == origin {
         Ok(checkpoint)
     } else {
-        Err(AuditError::Origin { expected: origin.to_owned(), found: checkpoint.origin })
+        Err(AuditError::Origin {
+            expected: origin.to_owned(),
+            found: checkpoint.origin,
+        })
     }
 }
 
@@ -157,7 +168,9 @@ impl StateRules {
             Entry::Decision(_) => {
                 self.decided.insert(index);
             }
-            Entry::Release { envelope, decision, .. } => {
+            Entry::Release {
+                envelope, decision, ..
+            } => {
                 if !self.decided.contains(decision) {
                     return Err(AuditError::Undecided { index });
                 }

@@ -121,8 +121,15 @@ impl Opening {
     pub fn read(bytes: &[u8], leaf: &Leaf, origin: &str, index: u64) -> Result<Self, OpeningError> {
         let malformed = OpeningError::Malformed { index };
         let (salt, record) = bytes.split_first_chunk::<32>().ok_or(malformed)?;
-        let opening = Self::new(Salt::from_bytes(*salt), wire::decode(record).map_err(|_| malformed)?);
+        let opening = Self::new(
+            Salt::from_bytes(*salt),
+            wire::decode(record).map_err(|_| malformed)?,
+        );
         let computed = opening.leaf(origin, index).map_err(|_| malformed)?;
-        if computed == *leaf { Ok(opening) } else { Err(OpeningError::Mismatch { index }) }
+        if computed == *leaf {
+            Ok(opening)
+        } else {
+            Err(OpeningError::Mismatch { index })
+        }
     }
 }

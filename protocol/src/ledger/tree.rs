@@ -104,7 +104,12 @@ impl Ledger {
     /// An empty ledger.
     pub fn new(realm: &Realm, hub: HubId) -> Self {
         let origin = Self::origin_of(realm, hub);
-        Self { origin, leaves: Vec::new(), frontier: Frontier::new(), durable: 0 }
+        Self {
+            origin,
+            leaves: Vec::new(),
+            frontier: Frontier::new(),
+            durable: 0,
+        }
     }
 
     /// The origin line of a hub's checkpoints.
@@ -183,7 +188,10 @@ impl Ledger {
 
     /// The leaf at an index.
     pub fn leaf(&self, index: u64) -> Option<Leaf> {
-        usize::try_from(index).ok().and_then(|index| self.leaves.get(index)).copied()
+        usize::try_from(index)
+            .ok()
+            .and_then(|index| self.leaves.get(index))
+            .copied()
     }
 
     /// Proves that the decision behind an opening stands in this tree, durably.
@@ -199,7 +207,11 @@ impl Ledger {
             return Err(RecordedError::NotADecision { index });
         };
         let origin = Hash::from(Digest::of(self.origin.as_bytes()));
-        let at = DecisionRef { origin, index, commitment: leaf.commitment() };
+        let at = DecisionRef {
+            origin,
+            index,
+            commitment: leaf.commitment(),
+        };
         Ok(Recorded { decision, at })
     }
 
@@ -208,7 +220,11 @@ impl Ledger {
     /// # Errors
     /// [`NoteError`] if the signer's name does not fit the form.
     pub fn checkpoint(&self, signer: &NoteSigner) -> Result<Note, NoteError> {
-        let checkpoint = Checkpoint { origin: self.origin.clone(), size: self.size(), root: self.root() };
+        let checkpoint = Checkpoint {
+            origin: self.origin.clone(),
+            size: self.size(),
+            root: self.root(),
+        };
         Note::sign(checkpoint.to_text(), &[signer])
     }
 }

@@ -29,7 +29,10 @@ pub enum Place {
 
 impl Head {
     /// The head of an empty log.
-    pub const EMPTY: Self = Self { height: Sequence::new(0), link: EnvelopeHash::new([0; 32]) };
+    pub const EMPTY: Self = Self {
+        height: Sequence::new(0),
+        link: EnvelopeHash::new([0; 32]),
+    };
 
     /// Compares an outer part with this head.
     pub fn place(&self, outer: &OuterFields) -> Place {
@@ -48,7 +51,10 @@ impl Head {
     /// The head after taking over an envelope at its place.
     #[must_use]
     pub fn advanced(&self, link: EnvelopeHash) -> Self {
-        Self { height: self.height.next(), link }
+        Self {
+            height: self.height.next(),
+            link,
+        }
     }
 }
 

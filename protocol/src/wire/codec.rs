@@ -45,7 +45,11 @@ pub enum DecodeError {
 /// [`EncodeError`] if it would be over [`MESSAGE_BYTES_MAX`].
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, EncodeError> {
     let bytes = bincode::serde::encode_to_vec(value, wire()).map_err(|_| EncodeError)?;
-    if bytes.len() > MESSAGE_BYTES_MAX { Err(EncodeError) } else { Ok(bytes) }
+    if bytes.len() > MESSAGE_BYTES_MAX {
+        Err(EncodeError)
+    } else {
+        Ok(bytes)
+    }
 }
 
 /// Decodes a value; allocates no more than the bytes at hand can fill.
@@ -60,11 +64,17 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, Decode
     let (value, read): (T, usize) =
         bincode::serde::decode_from_slice(bytes, wire()).map_err(|_| malformed())?;
     if read != bytes.len() {
-        return Err(DecodeError::Trailing { bytes: bytes.len().saturating_sub(read) });
+        return Err(DecodeError::Trailing {
+            bytes: bytes.len().saturating_sub(read),
+        });
     }
     // Sets and maps accept any order on the way in; only the sorted one is ours.
     let again = encode(&value).map_err(|_| malformed())?;
-    if again == bytes { Ok(value) } else { Err(DecodeError::NotCanonical) }
+    if again == bytes {
+        Ok(value)
+    } else {
+        Err(DecodeError::NotCanonical)
+    }
 }
 
 #[cfg(test)]
@@ -92,7 +102,14 @@ mod tests {
 
     fn sample(wide: u64, text: String, list: Vec<u32>, second: Option<u32>) -> Sample {
         let kind = second.map_or(Kind::First, Kind::Second);
-        Sample { small: 3, wide, text, list, choice: second.map(|n| n as u16), kind }
+        Sample {
+            small: 3,
+            wide,
+            text,
+            list,
+            choice: second.map(|n| n as u16),
+            kind,
+        }
     }
 
     proptest! {
@@ -127,13 +144,19 @@ mod tests {
     #[test]
     fn a_set_in_another_order_is_refused() {
         let swapped = encode(&vec!["b".to_owned(), "a".to_owned()]).unwrap();
-        assert_eq!(decode::<BTreeSet<String>>(&swapped), Err(DecodeError::NotCanonical));
+        assert_eq!(
+            decode::<BTreeSet<String>>(&swapped),
+            Err(DecodeError::NotCanonical)
+        );
     }
 
     #[test]
     fn an_announced_length_allocates_nothing() {
         let mut bytes = (4u64 << 30).to_le_bytes().to_vec();
         bytes.push(1);
-        assert_eq!(decode::<Vec<u8>>(&bytes), Err(DecodeError::Malformed { bytes: 9 }));
+        assert_eq!(
+            decode::<Vec<u8>>(&bytes),
+            Err(DecodeError::Malformed { bytes: 9 })
+        );
     }
 }

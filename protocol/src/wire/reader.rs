@@ -30,7 +30,10 @@ impl<'a> Reader<'a> {
                 self.rest = rest;
                 Ok(head)
             }
-            None => Err(TruncatedError { have: self.rest.len(), want: count }),
+            None => Err(TruncatedError {
+                have: self.rest.len(),
+                want: count,
+            }),
         }
     }
 

@@ -17,7 +17,10 @@ fn hub() -> HubId {
 fn decision() -> Entry {
     Entry::Decision(Decision {
         act: DecisionAct::Release,
-        item: ItemRef { item: ItemId::new([1; 16]), version: ItemVersion::new(1) },
+        item: ItemRef {
+            item: ItemId::new([1; 16]),
+            version: ItemVersion::new(1),
+        },
         body_hash: Hash::new([2; 32]),
         charter: CharterVersion::new(1),
         policies: Hash::new([3; 32]),
@@ -29,7 +32,10 @@ fn decision() -> Entry {
 
 fn release(decision: u64) -> Entry {
     Entry::Release {
-        item: ItemRef { item: ItemId::new([1; 16]), version: ItemVersion::new(1) },
+        item: ItemRef {
+            item: ItemId::new([1; 16]),
+            version: ItemVersion::new(1),
+        },
         envelope: EnvelopeHash::new([5; 32]),
         audience: crate::id::AudienceId::new([6; 16]),
         sequence: crate::id::Sequence::new(1),
@@ -46,9 +52,16 @@ struct Kept {
 
 fn kept(entries: Vec<Entry>) -> Kept {
     let mut entropy = Entropy::from_seed([9; 32]);
-    let mut kept = Kept { ledger: Ledger::new(&realm(), hub()), leaves: Vec::new(), openings: BTreeMap::new() };
+    let mut kept = Kept {
+        ledger: Ledger::new(&realm(), hub()),
+        leaves: Vec::new(),
+        openings: BTreeMap::new(),
+    };
     for entry in entries {
-        let record = Record { time: Timestamp::from_seconds(1), entry };
+        let record = Record {
+            time: Timestamp::from_seconds(1),
+            entry,
+        };
         let appended = kept.ledger.append(record, &mut entropy).unwrap();
         kept.leaves.push(appended.leaf.as_bytes().to_vec());
         kept.openings.insert(appended.index, appended.opening);
@@ -68,8 +81,14 @@ fn a_decision_proves_nothing_before_it_is_durable() {
     assert_eq!(kept.ledger.recorded(0, &opening).unwrap().at().index, 0);
 
     let other = kept.openings[&1].clone();
-    assert!(matches!(kept.ledger.recorded(0, &other).unwrap_err(), RecordedError::Opening(_)));
-    assert_eq!(kept.ledger.recorded(1, &other).unwrap_err(), RecordedError::NotADecision { index: 1 });
+    assert!(matches!(
+        kept.ledger.recorded(0, &other).unwrap_err(),
+        RecordedError::Opening(_)
+    ));
+    assert_eq!(
+        kept.ledger.recorded(1, &other).unwrap_err(),
+        RecordedError::NotADecision { index: 1 }
+    );
 }
 
 #[test]
@@ -101,11 +120,20 @@ fn the_audit_names_the_first_offending_entry() {
     erased.remove(&1);
     assert_eq!(run(&kept.leaves, &erased).unwrap().opened, 1);
 
-    assert!(matches!(run(&kept.leaves[..1], &kept.openings), Err(AuditError::Shrunk { .. })));
+    assert!(matches!(
+        run(&kept.leaves[..1], &kept.openings),
+        Err(AuditError::Shrunk { .. })
+    ));
     let mut changed = kept.leaves.clone();
     changed[1][20] ^= 1;
-    assert!(matches!(run(&changed, &BTreeMap::new()), Err(AuditError::Root { .. })));
-    assert!(matches!(run(&changed, &kept.openings), Err(AuditError::Opening(OpeningError::Mismatch { index: 1 }))));
+    assert!(matches!(
+        run(&changed, &BTreeMap::new()),
+        Err(AuditError::Root { .. })
+    ));
+    assert!(matches!(
+        run(&changed, &kept.openings),
+        Err(AuditError::Opening(OpeningError::Mismatch { index: 1 }))
+    ));
 }
 
 #[test]

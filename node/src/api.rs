@@ -1,0 +1,13 @@
+//! HTTP on the control socket: how the command line reaches a running hub.
+//!
+//! First version: a Unix socket that only the hub's own user can open. People, roles, TLS and
+//! TAXII come later, on the same routes.
+
+mod answer;
+mod body;
+mod routes;
+mod socket;
+
+pub use answer::{ErrorBody, Problem};
+pub use body::{ConsentBody, DraftBody, ForwardBody, ItemDocument, ReleaseBody};
+pub use socket::{BindError, Control, bind};

@@ -1,0 +1,185 @@
+//! The routes of the control socket.
+
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use testudo_core::hub::read::bundle_of;
+use testudo_core::input::Command;
+use testudo_core::views::{DeliveryView, InboxEntry, Preview, Reply, Status};
+use testudo_policies::explain::Language;
+use testudo_protocol::bundle::BUNDLE_BYTES_MAX;
+use testudo_protocol::id::{ItemId, Timestamp};
+
+use super::answer::Problem;
+use super::body::{ConsentBody, DraftBody, ForwardBody, ItemDocument, ReleaseBody};
+use crate::process::HubHandle;
+use crate::store::Family;
+
+type Answer<T> = Result<Json<T>, Problem>;
+
+/// Largest request, in bytes: a bundle of the largest size, every byte of it escaped in JSON.
+const REQUEST_BYTES_MAX: usize = 2 * BUNDLE_BYTES_MAX;
+
+pub(super) fn router(hub: HubHandle) -> Router {
+    Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/inbox", get(inbox))
+        .route("/v1/released", get(released))
+        .route("/v1/holdings", get(holdings))
+        .route("/v1/holdings/{item}", get(item_holdings))
+        .route("/v1/preview", post(preview))
+        .route("/v1/release", post(release))
+        .route("/v1/items/{item}", get(show))
+        .route("/v1/items/{item}/open", post(open))
+        .route("/v1/items/{item}/acknowledge", post(acknowledge))
+        .route("/v1/items/{item}/forward", post(forward))
+        .route("/v1/items/{item}/consent", post(consent))
+        .route("/v1/items/{item}/retract", post(retract))
+        .route("/v1/ledger", get(ledger))
+        .layer(axum::extract::DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+        .with_state(hub)
+}
+
+fn item_id(text: &str) -> Result<ItemId, Problem> {
+    text.parse()
+        .map_err(|_| Problem::not_found("an item id is 32 hexadecimal digits; `testudo inbox` lists them"))
+}
+
+async fn act(hub: &HubHandle, command: Command) -> Answer<Reply> {
+    hub.command(command)
+        .await?
+        .map(Json)
+        .map_err(|refusal| Problem::from(&refusal))
+}
+
+async fn status(State(hub): State<HubHandle>) -> Answer<Status> {
+    Ok(Json(hub.read(|hub, _| hub.status()).await?))
+}
+
+async fn inbox(State(hub): State<HubHandle>) -> Answer<Vec<InboxEntry>> {
+    Ok(Json(hub.read(|hub, _| hub.inbox()).await?))
+}
+
+async fn released(State(hub): State<HubHandle>) -> Answer<Vec<InboxEntry>> {
+    Ok(Json(hub.read(|hub, _| hub.released()).await?))
+}
+
+async fn holdings(State(hub): State<HubHandle>) -> Answer<Vec<DeliveryView>> {
+    Ok(Json(hub.read(|hub, _| hub.deliveries(None)).await?))
+}
+
+async fn item_holdings(State(hub): State<HubHandle>, Path(item): Path<String>) -> Answer<Vec<DeliveryView>> {
+    let item = item_id(&item)?;
+    Ok(Json(hub.read(move |hub, _| hub.deliveries(Some(item))).await?))
+}
+
+async fn preview(State(hub): State<HubHandle>, Json(draft): Json<DraftBody>) -> Answer<Preview> {
+    let preview = hub
+        .read(move |hub, _| hub.preview(draft.into(), Language::English))
+        .await?;
+    preview.map(Json).map_err(|refusal| Problem::from(&refusal))
+}
+
+async fn release(State(hub): State<HubHandle>, Json(body): Json<ReleaseBody>) -> Answer<Reply> {
+    act(&hub, Command::Release(body.into())).await
+}
+
+async fn show(State(hub): State<HubHandle>, Path(item): Path<String>) -> Answer<ItemDocument> {
+    let item = item_id(&item)?;
+    let found = hub.read(move |hub, store| {
+        let (entry, key) = hub.item(item)?;
+        let row = store.get(Family::Body, &key);
+        Some(row.map(|row| ItemDocument {
+            entry,
+            bundle: row.and_then(|row| bundle_value(&row)),
+        }))
+    });
+    match found.await? {
+        Some(Ok(document)) => Ok(Json(document)),
+        Some(Err(error)) => Err(Problem::internal(&crate::cli::chain(&error))),
+        None => Err(Problem::not_found(
+            "no such item here; `testudo inbox` lists those that are",
+        )),
+    }
+}
+
+fn bundle_value(row: &[u8]) -> Option<serde_json::Value> {
+    serde_json::from_slice(&bundle_of(row)?).ok()
+}
+
+async fn open(State(hub): State<HubHandle>, Path(item): Path<String>) -> Answer<Reply> {
+    act(
+        &hub,
+        Command::Open {
+            item: item_id(&item)?,
+        },
+    )
+    .await
+}
+
+async fn acknowledge(State(hub): State<HubHandle>, Path(item): Path<String>) -> Answer<Reply> {
+    act(
+        &hub,
+        Command::Acknowledge {
+            item: item_id(&item)?,
+        },
+    )
+    .await
+}
+
+async fn forward(
+    State(hub): State<HubHandle>,
+    Path(item): Path<String>,
+    Json(body): Json<ForwardBody>,
+) -> Answer<Reply> {
+    act(
+        &hub,
+        Command::Forward {
+            item: item_id(&item)?,
+            to: body.to,
+        },
+    )
+    .await
+}
+
+async fn consent(
+    State(hub): State<HubHandle>,
+    Path(item): Path<String>,
+    Json(body): Json<ConsentBody>,
+) -> Answer<Reply> {
+    let ConsentBody {
+        holder,
+        recipient,
+        until,
+        purpose,
+    } = body;
+    let until = Timestamp::from_seconds(until);
+    act(
+        &hub,
+        Command::Consent {
+            item: item_id(&item)?,
+            holder,
+            recipient,
+            until,
+            purpose,
+        },
+    )
+    .await
+}
+
+async fn retract(State(hub): State<HubHandle>, Path(item): Path<String>) -> Answer<Reply> {
+    act(
+        &hub,
+        Command::Retract {
+            item: item_id(&item)?,
+        },
+    )
+    .await
+}
+
+async fn ledger(State(hub): State<HubHandle>) -> Answer<crate::cli::LedgerReport> {
+    let audited = hub
+        .read(|hub, store| crate::cli::audit_ledger(hub, store))
+        .await?;
+    Ok(Json(audited))
+}

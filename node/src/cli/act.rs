@@ -1,0 +1,143 @@
+//! Commands that change something.
+
+use clap::Args;
+use testudo_core::views::{Preview, Reply, Verdict};
+use testudo_protocol::id::{Hash, HubId};
+
+use super::arguments::{At, ItemAt};
+use super::client::Client;
+use super::label::DraftFlags;
+use super::outcome::{Answer, Failure, exit};
+use crate::api::{ConsentBody, ForwardBody, ReleaseBody};
+
+/// Consent to the onward disclosure of one of our own items.
+#[derive(Args)]
+pub(super) struct Consent {
+    #[command(flatten)]
+    item: ItemAt,
+    /// Who may forward it.
+    #[arg(long, value_name = "HUB")]
+    holder: String,
+    /// To whom.
+    #[arg(long = "for", value_name = "HUB")]
+    recipient: String,
+    /// Until when, Unix seconds.
+    #[arg(long, value_name = "SECONDS")]
+    until: u64,
+    /// For what.
+    #[arg(long)]
+    purpose: String,
+}
+
+fn hub(flag: &str, text: &str) -> Result<HubId, Failure> {
+    text.parse()
+        .map_err(|error| Failure::new(exit::USAGE, "usage", format!("--{flag}: {error}")))
+}
+
+pub(super) async fn preview(draft: &DraftFlags, at: &At) -> Result<Answer, Failure> {
+    let preview: Preview = Client::new(at)?.post("/v1/preview", &draft.draft()?).await?;
+    let mut text = verdicts(&preview.verdicts);
+    for hub in &preview.narrowed {
+        text.push_str(&format!(
+            "{hub:<8} had the version before and is asked to destroy it\n"
+        ));
+    }
+    text.push_str(&format!("\npreview {}\n", preview.hash));
+    Ok(Answer::of(&preview, text))
+}
+
+fn verdicts(verdicts: &[Verdict]) -> String {
+    let mut text = String::new();
+    for verdict in verdicts {
+        let rules = verdict.rules.join(" ");
+        text.push_str(&format!("{:<8} {:<7} {rules}\n", verdict.hub, verdict.decision));
+        for reason in &verdict.reasons {
+            text.push_str(&format!("                 {reason}\n"));
+        }
+    }
+    text
+}
+
+pub(super) async fn release(draft: &DraftFlags, preview: &str, at: &At) -> Result<Answer, Failure> {
+    let preview: Hash = preview.parse().map_err(|error| {
+        Failure::new(
+            exit::USAGE,
+            "usage",
+            format!("--preview: {error}; `testudo preview` prints it"),
+        )
+    })?;
+    let body = ReleaseBody {
+        draft: draft.draft()?,
+        preview,
+    };
+    let reply: Reply = Client::new(at)?.post("/v1/release", &body).await?;
+    Ok(said(&reply))
+}
+
+pub(super) async fn forward(item: &ItemAt, to: &str) -> Result<Answer, Failure> {
+    let body = ForwardBody { to: hub("to", to)? };
+    let reply: Reply = Client::new(&item.at)?
+        .post(&format!("/v1/items/{}/forward", item.item), &body)
+        .await?;
+    Ok(said(&reply))
+}
+
+/// An act that needs nothing but the item.
+pub(super) async fn on_item(item: &ItemAt, act: &str) -> Result<Answer, Failure> {
+    let reply: Reply = Client::new(&item.at)?
+        .post(&format!("/v1/items/{}/{act}", item.item), &())
+        .await?;
+    Ok(said(&reply))
+}
+
+impl Consent {
+    pub(super) async fn run(&self) -> Result<Answer, Failure> {
+        let body = ConsentBody {
+            holder: hub("holder", &self.holder)?,
+            recipient: hub("for", &self.recipient)?,
+            until: self.until,
+            purpose: self.purpose.clone(),
+        };
+        let path = format!("/v1/items/{}/consent", self.item.item);
+        let reply: Reply = Client::new(&self.item.at)?.post(&path, &body).await?;
+        Ok(said(&reply))
+    }
+}
+
+fn codes(hubs: &[HubId]) -> String {
+    if hubs.is_empty() {
+        return "nobody".to_owned();
+    }
+    hubs.iter().map(HubId::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn said(reply: &Reply) -> Answer {
+    let text = match reply {
+        Reply::Released {
+            item,
+            version,
+            recipients,
+            denied,
+            decision,
+        } => {
+            let denied: String = denied
+                .iter()
+                .map(|one| format!("\nnot to   {} {}", one.hub, one.rules.join(" ")))
+                .collect();
+            format!(
+                "released {item} version {version}\nto       {}{denied}\ndecision entry {decision} of the ledger",
+                codes(recipients)
+            )
+        }
+        Reply::Consented {
+            item,
+            holder,
+            recipient,
+        } => format!("{holder} may forward {item} to {recipient}"),
+        Reply::Retracted { item, notified } => {
+            format!("withdrawn {item}\nasked to destroy it: {}", codes(notified))
+        }
+        Reply::Noted { item } => format!("noted {item}"),
+    };
+    Answer::of(reply, text)
+}

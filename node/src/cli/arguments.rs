@@ -1,0 +1,156 @@
+//! The words that the command understands.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::label::DraftFlags;
+use super::outcome::{Answer, Failure, finish};
+use super::{act, charter, init, ledger, policy, read, serve};
+
+/// Sovereign sharing of assessments of foreign information manipulation.
+#[derive(Parser)]
+#[command(name = "testudo", version, about, max_term_width = 110)]
+pub(super) struct Arguments {
+    /// Print one JSON document instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where the hub is.
+#[derive(Args, Clone)]
+pub(super) struct At {
+    /// The hub's data folder.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+}
+
+/// One item of a hub.
+#[derive(Args)]
+pub(super) struct ItemAt {
+    /// The item's id.
+    pub item: String,
+    #[command(flatten)]
+    pub at: At,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a hub: keys, configuration and card in an empty folder.
+    Init(init::Init),
+    /// Draft, sign, accept and show the charter.
+    #[command(subcommand)]
+    Charter(charter::CharterCommand),
+    /// Run the hub until it is told to stop.
+    Serve {
+        #[command(flatten)]
+        at: At,
+        /// Record every byte of every substream in this folder (test builds alone).
+        #[arg(long, value_name = "DIR")]
+        tap: Option<PathBuf>,
+    },
+    /// How the hub is; `status holdings` lists who holds what.
+    Status {
+        #[command(flatten)]
+        at: StatusAt,
+        #[command(subcommand)]
+        what: Option<read::StatusWhat>,
+    },
+    /// Who would get a draft, who would not, and by which rule.
+    Preview {
+        #[command(flatten)]
+        draft: DraftFlags,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Release a draft to exactly those whom the preview named.
+    Release {
+        #[command(flatten)]
+        draft: DraftFlags,
+        /// The hash that `preview` printed.
+        #[arg(long, value_name = "HASH")]
+        preview: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Give another hub's item to one more hub.
+    Forward {
+        #[command(flatten)]
+        item: ItemAt,
+        /// To whom.
+        #[arg(long, value_name = "HUB")]
+        to: String,
+    },
+    /// Consent to the onward disclosure of one of our own items.
+    Consent(act::Consent),
+    /// Withdraw one of our own items, in all versions, from everyone who has it.
+    Retract(ItemAt),
+    /// What has arrived.
+    Inbox {
+        #[command(flatten)]
+        at: At,
+    },
+    /// What this hub has released.
+    Released {
+        #[command(flatten)]
+        at: At,
+    },
+    /// Open an item; its originator learns that a person here did.
+    Show(ItemAt),
+    /// Acknowledge an item to its originator.
+    Ack(ItemAt),
+    /// Verify the hub's own record.
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
+    /// Ask the release policies without a hub.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
+}
+
+/// `--data`, which a subcommand of `status` may also carry.
+#[derive(Args, Clone)]
+pub(super) struct StatusAt {
+    /// The hub's data folder.
+    #[arg(long, value_name = "DIR", global = true)]
+    pub data: Option<PathBuf>,
+}
+
+/// The variables that belong to the configuration.
+pub(super) fn environment() -> BTreeMap<String, String> {
+    std::env::vars()
+        .filter(|(name, _)| name.starts_with("TESTUDO__"))
+        .collect()
+}
+
+impl Arguments {
+    pub(super) async fn run(self) -> ExitCode {
+        let outcome = self.command.run().await;
+        finish(outcome, self.json)
+    }
+}
+
+impl Command {
+    async fn run(self) -> Result<Answer, Failure> {
+        match self {
+            Self::Init(init) => init.run(),
+            Self::Charter(command) => command.run(),
+            Self::Serve { at, tap } => serve::run(&at, tap).await,
+            Self::Status { at, what } => read::status(at, what).await,
+            Self::Preview { draft, at } => act::preview(&draft, &at).await,
+            Self::Release { draft, preview, at } => act::release(&draft, &preview, &at).await,
+            Self::Forward { item, to } => act::forward(&item, &to).await,
+            Self::Consent(consent) => consent.run().await,
+            Self::Retract(item) => act::on_item(&item, "retract").await,
+            Self::Inbox { at } => read::inbox(&at).await,
+            Self::Released { at } => read::released(&at).await,
+            Self::Show(item) => read::show(&item).await,
+            Self::Ack(item) => act::on_item(&item, "acknowledge").await,
+            Self::Ledger(command) => command.run().await,
+            Self::Policy(command) => command.run(),
+        }
+    }
+}

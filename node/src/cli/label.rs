@@ -1,0 +1,158 @@
+//! A draft from the command line: a bundle file and the label in words.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+use testudo_protocol::bundle::BUNDLE_BYTES_MAX;
+use testudo_protocol::id::HubId;
+use testudo_protocol::label::{Label, Level, Scope};
+
+use super::outcome::{Failure, exit};
+use crate::api::DraftBody;
+
+/// A bundle and how it may be handled. Nothing about handling has a default.
+#[derive(Args)]
+pub(super) struct DraftFlags {
+    /// A file with a STIX 2.1 bundle.
+    bundle: PathBuf,
+    /// TLP 2.0 label: CLEAR, GREEN, AMBER, AMBER+STRICT or RED.
+    #[arg(long)]
+    tlp: Option<String>,
+    /// Level, 0 to 6 (0 public, 1 normal, 2 sensitive).
+    #[arg(long)]
+    level: Option<u8>,
+    /// Personal data inside: none, pseudonymised, identified or special.
+    #[arg(long)]
+    personal: Option<String>,
+    /// For what it is released.
+    #[arg(long)]
+    purpose: Option<String>,
+    /// To the community that the charter defines.
+    #[arg(long)]
+    community: bool,
+    /// To these hubs.
+    #[arg(long, value_delimiter = ',', value_name = "HUB,...")]
+    rel_to: Vec<String>,
+    /// To every hub of these classes.
+    #[arg(long, value_delimiter = ',', value_name = "CLASS,...")]
+    rel_to_class: Vec<String>,
+    /// Never to these hubs.
+    #[arg(long, value_delimiter = ',', value_name = "HUB,...")]
+    not_to: Vec<String>,
+    /// Caveats: EUCI, LIMITE, EU-ONLY, ORCON.
+    #[arg(long, value_delimiter = ',')]
+    caveat: Vec<String>,
+    /// End of life, in Unix seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    expires: u64,
+    /// The item that this corrects.
+    #[arg(long, value_name = "ITEM")]
+    corrects: Option<String>,
+}
+
+fn usage(sentence: impl Into<String>) -> Failure {
+    Failure::new(exit::USAGE, "label-malformed", sentence)
+}
+
+fn required<T: Clone>(field: &str, flag: &str, value: &Option<T>) -> Result<T, Failure> {
+    value.clone().ok_or_else(|| {
+        usage(format!(
+            "label field `{field}` is missing; give --{flag}, it has no default"
+        ))
+    })
+}
+
+fn words<T: FromStr>(field: &str, texts: &[String]) -> Result<std::collections::BTreeSet<T>, Failure>
+where
+    T: Ord,
+    T::Err: std::fmt::Display,
+{
+    let word = |text: &String| {
+        text.parse()
+            .map_err(|error: T::Err| usage(format!("label field `{field}`: {error}")))
+    };
+    texts.iter().map(word).collect()
+}
+
+impl DraftFlags {
+    pub(super) fn draft(&self) -> Result<DraftBody, Failure> {
+        let label = self.label()?;
+        let corrects = match &self.corrects {
+            Some(text) => Some(
+                text.parse()
+                    .map_err(|error| usage(format!("--corrects: {error}")))?,
+            ),
+            None => None,
+        };
+        Ok(DraftBody {
+            bundle: self.read()?,
+            label,
+            purpose: required("purpose", "purpose", &self.purpose)?,
+            corrects,
+        })
+    }
+
+    fn read(&self) -> Result<String, Failure> {
+        let path = self.bundle.display();
+        let data = |sentence| Failure::new(exit::DATA, "bundle-malformed", sentence);
+        let size = std::fs::metadata(&self.bundle).map_err(|error| {
+            Failure::new(
+                exit::USAGE,
+                "no-such-file",
+                format!("cannot read `{path}`: {error}"),
+            )
+        })?;
+        if usize::try_from(size.len()).unwrap_or(usize::MAX) > BUNDLE_BYTES_MAX {
+            let found = size.len();
+            return Err(data(format!(
+                "bundle is {found} bytes, at most {BUNDLE_BYTES_MAX} are allowed; split it or attach large media"
+            )));
+        }
+        let bytes = std::fs::read(&self.bundle).map_err(|error| {
+            Failure::new(
+                exit::USAGE,
+                "no-such-file",
+                format!("cannot read `{path}`: {error}"),
+            )
+        })?;
+        String::from_utf8(bytes).map_err(|_| data(format!("`{path}` is not UTF-8; save it as UTF-8 JSON")))
+    }
+
+    fn label(&self) -> Result<Label, Failure> {
+        let tlp = required("tlp", "tlp", &self.tlp)?;
+        let level = required("level", "level", &self.level)?;
+        let personal = required("personal", "personal", &self.personal)?;
+        let listed = !self.rel_to.is_empty() || !self.rel_to_class.is_empty();
+        if !self.community && !listed {
+            return Err(usage(
+                "label field `scope` is missing; give --community, --rel-to or --rel-to-class",
+            ));
+        }
+        let label = Label {
+            level: Level::try_from(level).map_err(|error| usage(error.to_string()))?,
+            tlp: tlp
+                .parse()
+                .map_err(|error| usage(format!("label field `tlp`: {error}")))?,
+            scope: if self.community {
+                Scope::Community
+            } else {
+                Scope::List
+            },
+            rel_to: words::<HubId>("relTo", &self.rel_to)?,
+            rel_to_classes: words("relToClasses", &self.rel_to_class)?,
+            not_to: words::<HubId>("notTo", &self.not_to)?,
+            communities: Default::default(),
+            caveats: words("caveats", &self.caveat)?,
+            exercise: String::new(),
+            personal: personal
+                .parse()
+                .map_err(|error| usage(format!("label field `personal`: {error}")))?,
+            expires_at: self.expires,
+            obligations: Default::default(),
+            national: None,
+        };
+        label.check().map_err(|error| usage(error.to_string()))?;
+        Ok(label)
+    }
+}

@@ -1,0 +1,161 @@
+//! Turns the merged text into checked values, and collects everything that does not pass.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
+
+use crate::telemetry::{Filter, LogFormat};
+
+use super::error::{Origin, Problem, shown};
+use super::raw::RawConfig;
+use super::{Config, Log, STORE_FOLDER, Setting};
+
+/// Longest path of a Unix socket on Linux: `sun_path` has 108 bytes, the last one is zero.
+const SOCKET_BYTES_MAX: usize = 107;
+
+/// The checked configuration, or all that is wrong with it.
+pub(super) fn check(
+    raw: RawConfig,
+    folder: &Path,
+    origins: BTreeMap<&'static str, Origin>,
+) -> Result<Config, Vec<Problem>> {
+    let mut it = Checker {
+        folder,
+        origins,
+        problems: Vec::new(),
+        settings: Vec::new(),
+    };
+    let data = it.path("hub.data", raw.hub.data);
+    let charter = it.path("hub.charter", raw.hub.charter);
+    let keys = it.path("hub.keys", raw.hub.keys);
+    let anchor = it.path("hub.anchor", raw.hub.anchor);
+    let listen = it.parse::<SocketAddr>("network.listen", raw.network.listen, |_| {
+        "expected an address and a port such as `127.0.0.1:4470` or `[::]:4470`".to_owned()
+    });
+    let national_policies = raw
+        .policies
+        .national
+        .map(|text| it.path("policies.national", text));
+    let intake_policies = raw.policies.intake.map(|text| it.path("policies.intake", text));
+    let control_socket = it.path("control.socket", raw.control.socket);
+    let format = it.parse::<LogFormat>("log.format", raw.log.format, ToString::to_string);
+    let filter = it.parse::<Filter>("log.filter", raw.log.filter, ToString::to_string);
+    let tap = raw.test.tap.map(|text| it.path("test.tap", text));
+
+    it.outside_store("hub.keys", &keys, &data);
+    it.outside_store("hub.anchor", &anchor, &data);
+    let socket_bytes = control_socket.as_os_str().len();
+    if socket_bytes > SOCKET_BYTES_MAX {
+        it.refuse(
+            "control.socket",
+            format!("expected a path of at most {SOCKET_BYTES_MAX} bytes, found {socket_bytes}"),
+        );
+    }
+    if tap.is_some() && !cfg!(feature = "tap") {
+        it.refuse(
+            "test.tap",
+            "this binary is built without the feature `tap`, remove the key".to_owned(),
+        );
+    }
+
+    match (listen, format, filter) {
+        (Some(listen), Some(format), Some(filter)) if it.problems.is_empty() => Ok(Config {
+            data,
+            listen,
+            charter,
+            keys,
+            anchor,
+            national_policies,
+            intake_policies,
+            log: Log { format, filter },
+            tap,
+            control_socket,
+            settings: it.settings,
+        }),
+        _ => Err(it.problems),
+    }
+}
+
+struct Checker<'a> {
+    folder: &'a Path,
+    origins: BTreeMap<&'static str, Origin>,
+    problems: Vec<Problem>,
+    settings: Vec<Setting>,
+}
+
+impl Checker<'_> {
+    fn origin(&self, key: &'static str) -> Origin {
+        self.origins.get(key).cloned().unwrap_or(Origin::Default)
+    }
+
+    fn refuse(&mut self, key: &'static str, message: String) {
+        self.problems
+            .push(Problem::new(self.origin(key), format!("`{key}`: {message}")));
+    }
+
+    fn note(&mut self, key: &'static str, value: String) {
+        let origin = self.origin(key);
+        self.settings.push(Setting { key, value, origin });
+    }
+
+    /// A value that has a parser; `expected` says what the parser wants.
+    fn parse<T: FromStr<Err: Display>>(
+        &mut self,
+        key: &'static str,
+        text: String,
+        expected: impl Fn(&T::Err) -> String,
+    ) -> Option<T> {
+        let parsed = match text.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.refuse(key, format!("{}, found `{}`", expected(&error), shown(&text)));
+                None
+            }
+        };
+        self.note(key, text);
+        parsed
+    }
+
+    /// A path, made relative to the folder of the configuration file.
+    ///
+    /// Whether it exists is not asked here: the part that uses it says it better.
+    fn path(&mut self, key: &'static str, text: String) -> PathBuf {
+        if text.is_empty() {
+            self.refuse(key, "expected a path, found an empty text".to_owned());
+        } else if text.contains('\0') {
+            self.refuse(key, "expected a path, found a zero byte in it".to_owned());
+        }
+        let path = plain(&self.folder.join(&text));
+        self.note(key, text);
+        path
+    }
+
+    /// Keys and anchor must survive the loss of the database, and must not travel in a copy of it.
+    fn outside_store(&mut self, key: &'static str, path: &Path, data: &Path) {
+        let store = plain(&data.join(STORE_FOLDER));
+        if path.starts_with(&store) {
+            self.refuse(
+                key,
+                format!(
+                    "expected a path outside the database folder `{}`",
+                    shown(&store.to_string_lossy())
+                ),
+            );
+        }
+    }
+}
+
+/// The same path without `.` in it. A `..` stays: behind a symbolic link it is not what it looks like.
+fn plain(path: &Path) -> PathBuf {
+    let parts: PathBuf = path
+        .components()
+        .filter(|part| *part != Component::CurDir)
+        .collect();
+    if parts.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        parts
+    }
+}

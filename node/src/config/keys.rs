@@ -1,0 +1,129 @@
+//! The table of settings: the one place that says which there are, what they mean and their defaults.
+//!
+//! The example file, the check for unknown keys, the suggestions and the names of the environment
+//! variables all come from this table. [`super::raw::RawConfig`] mirrors it; a test compares them.
+
+/// First part of the name of every environment variable that is ours.
+pub(super) const ENVIRONMENT_PREFIX: &str = "TESTUDO__";
+
+/// One setting. Its value is always a TOML string.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// Section and name with a dot between, as in `log.filter`.
+    pub path: &'static str,
+    /// What holds if nobody says anything; none means that the setting is off.
+    pub default: Option<&'static str>,
+    /// A value that would be accepted, for messages and for the example file.
+    pub sample: &'static str,
+    /// What it means, in lines of at most 100 characters.
+    pub about: &'static str,
+}
+
+/// All settings, in the order of the example file; those of one section stand together.
+pub(super) const KEYS: &[Key] = &[
+    Key {
+        path: "hub.data",
+        default: Some("."),
+        sample: ".",
+        about: "Folder of this hub's state. The database is the folder `store` in it.",
+    },
+    Key {
+        path: "hub.charter",
+        default: Some("charter"),
+        sample: "charter",
+        about: "Folder of the charter: constitution, directory and policy bundle, as signed by the members.",
+    },
+    Key {
+        path: "hub.keys",
+        default: Some("keys"),
+        sample: "keys",
+        about: "Folder of the secret files, each readable by the owner only. It must lie outside the database.\n\
+                A key is never written into this file, only its path.",
+    },
+    Key {
+        path: "hub.anchor",
+        default: Some("anchor/anchor.json"),
+        sample: "anchor/anchor.json",
+        about: "File that remembers how far the ledger had come. It must lie outside the database, best on\n\
+                another disk: it is what tells an old copy of the database from the current one.",
+    },
+    Key {
+        path: "network.listen",
+        default: Some("127.0.0.1:4470"),
+        sample: "127.0.0.1:4470",
+        about: "Address and port (UDP) on which other hubs connect. The default is reachable from this machine\n\
+                only; `0.0.0.0:4470` or `[::]:4470` means every interface.",
+    },
+    Key {
+        path: "policies.national",
+        default: None,
+        sample: "policies/national",
+        about: "Folder of this hub's own release policies. They can forbid what the federation would allow,\n\
+                and never the other way round.",
+    },
+    Key {
+        path: "policies.intake",
+        default: None,
+        sample: "policies/intake",
+        about: "Folder of the policies that say what this hub takes in from its peers.",
+    },
+    Key {
+        path: "control.socket",
+        default: Some("control.sock"),
+        sample: "control.sock",
+        about: "Unix socket on which the command line reaches the running hub.",
+    },
+    Key {
+        path: "log.format",
+        default: Some("text"),
+        sample: "text",
+        about: "Shape of a log line on standard error: `text` or `json`.",
+    },
+    Key {
+        path: "log.filter",
+        default: Some("info"),
+        sample: "info",
+        about: "Which lines: a level (`off`, `error`, `warn`, `info`, `debug`, `trace`), then, after commas,\n\
+                levels for parts of the program, as in `info,testudo::store=debug`.",
+    },
+    Key {
+        path: "test.tap",
+        default: None,
+        sample: "tap",
+        about: "Only for test builds (feature `tap`): folder in which everything that leaves this hub is\n\
+                written down. Every other build refuses to start with it.",
+    },
+];
+
+impl Key {
+    /// The section, as in `log`.
+    pub(super) fn section(&self) -> &'static str {
+        self.path
+            .split_once('.')
+            .map_or(self.path, |(section, _)| section)
+    }
+
+    /// The name within the section, as in `filter`.
+    pub(super) fn name(&self) -> &'static str {
+        self.path.split_once('.').map_or(self.path, |(_, name)| name)
+    }
+
+    /// The environment variable, as in `TESTUDO__LOG__FILTER`.
+    pub(super) fn variable(&self) -> String {
+        format!(
+            "{ENVIRONMENT_PREFIX}{}",
+            self.path.replace('.', "__").to_uppercase()
+        )
+    }
+}
+
+/// The setting of this name, if there is one.
+pub(super) fn find(section: &str, name: &str) -> Option<&'static Key> {
+    KEYS.iter()
+        .find(|key| key.section() == section && key.name() == name)
+}
+
+/// Whether there is such a section.
+pub(super) fn is_section(name: &str) -> bool {
+    KEYS.iter().any(|key| key.section() == name)
+}

@@ -1,0 +1,7 @@
+//! The command `testudo`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    testudo::cli::main()
+}

@@ -1,0 +1,19 @@
+//! The running hub: one thread that owns core, database and anchor, and everything around it.
+//!
+//! ```text
+//! commands, frames, ticks --bounded queue--> hub thread: handle, write, send --> replies, frames
+//! ```
+//!
+//! The thread drains what the core wants done before it takes the next input, so that a peer
+//! cannot make our queues grow, and writes all batches of one round in one synced write.
+
+#[cfg(feature = "tap")]
+mod canary;
+mod driver;
+mod rows;
+mod start;
+
+pub use driver::{HubHandle, Request, Stopped};
+pub use rows::load_rows;
+pub(crate) use start::policy_folder;
+pub use start::{Running, StartError, load, start};

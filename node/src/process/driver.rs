@@ -1,0 +1,336 @@
+//! The hub thread.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use testudo_core::hub::Hub;
+use testudo_core::input::{Command, CommandId, Input};
+use testudo_core::output::{Change, Event, Output};
+use testudo_core::refusal::Refusal;
+use testudo_core::views::Reply;
+use testudo_protocol::id::HubId;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, error, info, warn};
+
+use super::rows;
+use crate::clock;
+use crate::store::{Anchor, Mark, Store};
+use crate::transport::{Transport, TransportEvent};
+
+/// Requests that may wait for the hub thread; more are pushed back on those who ask.
+const REQUESTS_MAX: usize = 256;
+
+/// Requests taken in one round, so that their writes share one flush.
+const ROUND_MAX: usize = 64;
+
+/// What the hub thread is asked.
+pub enum Request {
+    /// Carry out a command and answer once it is durable.
+    Command(Command, oneshot::Sender<Result<Reply, Refusal>>),
+    /// Look at the hub and the database; changes nothing.
+    Read(Box<dyn FnOnce(&Hub, &Store) + Send>),
+    /// Something happened on the network.
+    Network(TransportEvent),
+    /// A second has passed.
+    Tick,
+    /// Sign what there is and end.
+    Stop,
+}
+
+/// The way to a running hub; cheap to clone.
+#[derive(Clone)]
+pub struct HubHandle {
+    requests: mpsc::Sender<Request>,
+}
+
+/// The hub has ended.
+#[derive(Debug, thiserror::Error)]
+#[error("the hub is stopping; ask again when it runs")]
+pub struct Stopped;
+
+impl HubHandle {
+    pub(super) fn channel() -> (Self, mpsc::Receiver<Request>) {
+        let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
+        (Self { requests }, receiver)
+    }
+
+    /// Hands a request over.
+    ///
+    /// # Errors
+    /// [`Stopped`] if the hub has ended.
+    pub async fn send(&self, request: Request) -> Result<(), Stopped> {
+        self.requests.send(request).await.map_err(|_| Stopped)
+    }
+
+    /// Carries out a command; what it answers is durable.
+    ///
+    /// # Errors
+    /// [`Stopped`] if the hub ends before it has answered. The command may have been carried
+    /// out or not; its effect is whole or absent.
+    pub async fn command(&self, command: Command) -> Result<Result<Reply, Refusal>, Stopped> {
+        let (sender, receiver) = oneshot::channel();
+        self.send(Request::Command(command, sender)).await?;
+        receiver.await.map_err(|_| Stopped)
+    }
+
+    /// Looks at the hub.
+    ///
+    /// # Errors
+    /// [`Stopped`] if the hub has ended.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Hub, &Store) -> T + Send + 'static,
+    ) -> Result<T, Stopped> {
+        let (sender, receiver) = oneshot::channel();
+        let read = Box::new(move |hub: &Hub, store: &Store| {
+            // Whoever asked may have gone; then nobody needs the answer.
+            let _gone = sender.send(look(hub, store));
+        });
+        self.send(Request::Read(read)).await?;
+        receiver.await.map_err(|_| Stopped)
+    }
+}
+
+/// Everything that the hub thread owns.
+pub(super) struct Driver {
+    pub(super) hub: Hub,
+    pub(super) store: Store,
+    pub(super) anchor: Anchor,
+    pub(super) anchored: u64,
+    pub(super) transport: Transport,
+    #[cfg(feature = "tap")]
+    pub(super) canaries: Option<super::canary::Canaries>,
+    pub(super) waiting: BTreeMap<CommandId, oneshot::Sender<Result<Reply, Refusal>>>,
+    pub(super) commands: u64,
+}
+
+/// Why the hub thread ended the process: an effect that must not be retried has failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}; the hub stops so that nothing is acknowledged that is not on disk")]
+pub(super) struct Fatal {
+    what: &'static str,
+    #[source]
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl Fatal {
+    fn because<E: std::error::Error + Send + Sync + 'static>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self {
+            what,
+            source: Box::new(source),
+        }
+    }
+}
+
+impl Driver {
+    /// Runs until it is told to stop.
+    ///
+    /// # Errors
+    /// [`Fatal`] if a write, a read or the anchor failed: the process must end.
+    pub(super) fn run(
+        mut self,
+        begin: Vec<Output>,
+        mut requests: mpsc::Receiver<Request>,
+    ) -> Result<(), Fatal> {
+        self.settle(VecDeque::new(), begin)?;
+        while let Some(first) = requests.blocking_recv() {
+            let mut inputs = VecDeque::new();
+            let mut next = Some(first);
+            let mut stop = false;
+            while let Some(request) = next.take() {
+                stop |= matches!(request, Request::Stop);
+                inputs.extend(self.input(request));
+                if inputs.len() < ROUND_MAX && !stop {
+                    next = requests.try_recv().ok();
+                }
+            }
+            self.settle(inputs, Vec::new())?;
+            if stop {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn input(&mut self, request: Request) -> Option<Input> {
+        match request {
+            Request::Command(command, reply) => {
+                self.commands = self.commands.wrapping_add(1);
+                let id = CommandId(self.commands);
+                self.waiting.insert(id, reply);
+                Some(Input::Command(id, command))
+            }
+            Request::Read(look) => {
+                look(&self.hub, &self.store);
+                None
+            }
+            Request::Network(event) => network_input(event),
+            Request::Tick => Some(Input::Tick),
+            Request::Stop => Some(Input::Stop),
+        }
+    }
+
+    /// Moves the core until nothing is left to do.
+    fn settle(&mut self, mut inputs: VecDeque<Input>, mut outputs: Vec<Output>) -> Result<(), Fatal> {
+        loop {
+            while let Some(input) = inputs.pop_front() {
+                outputs.extend(self.hub.handle(clock::now(), input));
+            }
+            if outputs.is_empty() {
+                return Ok(());
+            }
+            let mut changes = Vec::new();
+            let mut batches = Vec::new();
+            for output in outputs.drain(..) {
+                match output {
+                    Output::Persist(batch, wanted) => {
+                        changes.extend(wanted);
+                        batches.push(batch);
+                    }
+                    Output::Load(id, family, key) => {
+                        // A row may have been written in this very round.
+                        self.flush(std::mem::take(&mut changes))?;
+                        let row = self.store.get(rows::family(family), &key);
+                        let row = row.map_err(Fatal::because("the database cannot be read"))?;
+                        inputs.push_back(Input::Loaded(id, row.map(|row| row.to_vec())));
+                    }
+                    other => inputs.extend(self.carry_out(other)?),
+                }
+            }
+            self.flush(changes)?;
+            inputs.extend(batches.into_iter().map(Input::Persisted));
+        }
+    }
+
+    /// One synced write; a crash before it returns leaves all of the round or nothing of it.
+    fn flush(&self, changes: Vec<Change>) -> Result<(), Fatal> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let (write, purge) = rows::changes(changes);
+        self.store
+            .write(&write)
+            .map_err(Fatal::because("the database cannot be written"))?;
+        if purge.is_empty() {
+            return Ok(());
+        }
+        self.store
+            .purge_all(&purge)
+            .map_err(Fatal::because("erased content cannot be removed from the files"))
+    }
+
+    fn carry_out(&mut self, output: Output) -> Result<Option<Input>, Fatal> {
+        match output {
+            // Both are taken care of by the caller, which groups them.
+            Output::Persist(..) | Output::Load(..) => {}
+            Output::Seal(id, order) => {
+                let sealed = order.carry_out();
+                #[cfg(feature = "tap")]
+                self.record_canary(&order, &sealed)?;
+                return Ok(Some(Input::Sealed(id, sealed)));
+            }
+            Output::Transmit(peer, outbound) => {
+                if let Err(error) = self.transport.transmit(outbound) {
+                    debug!(peer = %peer, %error, "not sent, the core sends again after the next connection");
+                }
+            }
+            Output::Disconnect(peer) => self.transport.disconnect(peer.as_str()),
+            Output::Anchor { size, root, note } => self.replace_anchor(size, &root, note)?,
+            Output::Reply(id, reply) => {
+                if let Some(waiting) = self.waiting.remove(&id) {
+                    // Whoever asked may have gone; the act stands all the same.
+                    let _gone = waiting.send(reply);
+                }
+            }
+            Output::Report(event) => report(&event),
+        }
+        Ok(None)
+    }
+
+    #[cfg(feature = "tap")]
+    fn record_canary(
+        &mut self,
+        order: &testudo_core::seal_order::SealOrder,
+        sealed: &Result<Vec<u8>, testudo_crypto::seal::SealError>,
+    ) -> Result<(), Fatal> {
+        if let (Some(canaries), Some(item), Ok(cipher)) = (&mut self.canaries, order.item(), sealed) {
+            canaries
+                .record(item, cipher)
+                .map_err(Fatal::because("the tap cannot be written"))?;
+        }
+        Ok(())
+    }
+
+    /// The batch behind this checkpoint is on disk; only now may the anchor name it.
+    fn replace_anchor(&mut self, size: u64, root: &str, note: Vec<u8>) -> Result<(), Fatal> {
+        let root = testudo_crypto::digest::unhex(root).and_then(|root| <[u8; 32]>::try_from(root).ok());
+        let note = String::from_utf8(note).unwrap_or_default();
+        let mark = Mark {
+            size,
+            root: root.unwrap_or_default(),
+            note,
+        };
+        self.anchor
+            .replace(self.anchored, mark)
+            .map_err(Fatal::because("the anchor cannot be replaced"))?;
+        self.anchored = size;
+        Ok(())
+    }
+}
+
+fn network_input(event: TransportEvent) -> Option<Input> {
+    let hub = |code: &str| code.parse::<HubId>().ok();
+    match event {
+        TransportEvent::Connected { code } => {
+            info!(peer = %code, "connected");
+            Some(Input::Connected(hub(&code)?))
+        }
+        TransportEvent::Disconnected { code } => {
+            info!(peer = %code, "disconnected");
+            Some(Input::Disconnected(hub(&code)?))
+        }
+        TransportEvent::Frame { code, bytes } => Some(Input::Frame(hub(&code)?, bytes)),
+        TransportEvent::Listening { .. } => None,
+        TransportEvent::Stranger { count } => {
+            warn!(count, "somebody who is not a member was turned away");
+            None
+        }
+        TransportEvent::FrameRefused {
+            code,
+            announced_bytes,
+        } => {
+            warn!(peer = %code, bytes = announced_bytes, "a frame over the limit was refused");
+            None
+        }
+    }
+}
+
+fn report(event: &Event) {
+    match event {
+        Event::Decided {
+            item,
+            allowed,
+            denied,
+        } => {
+            info!(item = %item, count = *allowed, "release decided");
+            for (peer, rules) in denied {
+                info!(item = %item, peer = %peer, error = %rules.join(" "), "denied");
+            }
+        }
+        Event::Arrived { item, sender } => info!(item = %item, peer = %sender, "item arrived"),
+        Event::Receipted { item, receiver, act } => {
+            info!(item = %item, peer = %receiver, "{}", act.as_str());
+        }
+        Event::Withheld {
+            item,
+            receiver,
+            rules,
+        } => {
+            info!(item = %item, peer = %receiver, error = %rules.join(" "), "withheld");
+        }
+        Event::PeerFault { peer, what } => warn!(peer = %peer, error = %what, "peer broke the protocol"),
+        Event::Equivocation { peer } => {
+            error!(peer = %peer, "peer has signed two envelopes for one place of its log; evidence is kept");
+        }
+        Event::Checkpoint { size } => info!(tree_size = *size, "checkpoint signed"),
+    }
+}

@@ -1,0 +1,68 @@
+//! Between the core's rows and the database's.
+
+use testudo_core::hub::Row;
+use testudo_core::output::{Change as CoreChange, Family as CoreFamily};
+
+use crate::store::{Change, Family, ReadError, Store};
+
+/// The database family of a kind of rows.
+pub(super) fn family(family: CoreFamily) -> Family {
+    match family {
+        CoreFamily::Leaf => Family::Leaf,
+        CoreFamily::Opening => Family::Opening,
+        CoreFamily::Checkpoint => Family::Checkpoint,
+        CoreFamily::Item => Family::Item,
+        CoreFamily::Body => Family::Body,
+        CoreFamily::Envelope => Family::Envelope,
+        CoreFamily::Log => Family::Log,
+        CoreFamily::Delivery => Family::Delivery,
+        CoreFamily::Receipt => Family::Receipt,
+        CoreFamily::Notice => Family::Notice,
+        CoreFamily::Consent => Family::Consent,
+        CoreFamily::Evidence => Family::Evidence,
+    }
+}
+
+/// Splits the core's changes into those of one write and the rows whose bytes have to be gone.
+///
+/// An erased row is deleted in the write itself, so that it is gone for every reader with the
+/// batch; the purge that follows only cleans the files.
+pub(super) fn changes(wanted: Vec<CoreChange>) -> (Vec<Change>, Vec<(Family, Vec<u8>)>) {
+    let mut write = Vec::new();
+    let mut purge = Vec::new();
+    for change in wanted {
+        match change {
+            CoreChange::Put {
+                family: of,
+                key,
+                value,
+            } => write.push(Change::put(family(of), key, value)),
+            CoreChange::Erase { family: of, key } => {
+                write.push(Change::delete(family(of), key.clone()));
+                purge.push((family(of), key));
+            }
+        }
+    }
+    (write, purge)
+}
+
+/// Reads every row that the core needs to rebuild itself.
+///
+/// # Errors
+/// [`ReadError`] names the family.
+pub fn load_rows(store: &Store) -> Result<Vec<Row>, ReadError> {
+    let mut rows = Vec::new();
+    for of in CoreFamily::ALL {
+        // Envelopes are read when they are sent; evidence is for people.
+        if matches!(of, CoreFamily::Envelope | CoreFamily::Evidence) {
+            continue;
+        }
+        rows.extend(
+            store
+                .scan(family(of))?
+                .into_iter()
+                .map(|(key, value)| (of, key, value.to_vec())),
+        );
+    }
+    Ok(rows)
+}

@@ -1,0 +1,240 @@
+//! Starting a hub from its folder, in the order in which a failure costs least.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use testudo_core::hub::{Anchor as CoreAnchor, Hub, HubConfig, RestoreError};
+use testudo_core::output::Output;
+use testudo_crypto::digest::hex;
+use testudo_crypto::entropy::{Entropy, EntropyError};
+use testudo_policies::engine::Engine;
+use testudo_policies::gate::{Gate, GateError};
+use testudo_policies::layers::{LayerSource, Layers, PolicyFile};
+use testudo_policies::policy_set::LoadError;
+use testudo_protocol::charter::Charter;
+
+use super::driver::{Driver, Fatal, HubHandle, Request};
+use super::rows::load_rows;
+use crate::clock;
+use crate::folder::{FolderError, HubFolder};
+use crate::store::{Anchor, OpenError, ReadAnchorError, ReadError, Store};
+use crate::transport::{self, PeerEntry, Transport, TransportConfig};
+
+/// Time between two checkpoints.
+const TICK_MILLIS: u64 = 15 * 60 * 1_000;
+
+/// How often the core is told that time passes.
+const TIMER: Duration = Duration::from_secs(1);
+
+/// A running hub.
+pub struct Running {
+    /// The way to it.
+    pub handle: HubHandle,
+    transport: Transport,
+    thread: JoinHandle<Result<(), Fatal>>,
+}
+
+/// Why a hub does not start. Nothing is left running, and nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The folder is not one of a hub.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The database.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A row.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The anchor.
+    #[error(transparent)]
+    Anchor(#[from] ReadAnchorError),
+    /// The policies.
+    #[error(transparent)]
+    Policies(#[from] LoadError),
+    /// Charter and policies do not fit.
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    /// The rows are not a hub.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// The network.
+    #[error(transparent)]
+    Transport(#[from] transport::StartError),
+    /// No randomness.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    /// The tap.
+    #[cfg(feature = "tap")]
+    #[error("the tap folder cannot be written")]
+    Tap(#[source] std::io::Error),
+    /// No thread.
+    #[error("the system gives no thread for the hub")]
+    Thread(#[source] std::io::Error),
+    /// The timer and the network are already gone.
+    #[error("the hub ended while it was starting")]
+    Ended,
+}
+
+/// Opens a hub's database and rebuilds the hub from it, without network.
+///
+/// # Errors
+/// [`StartError`].
+pub fn load(folder: &HubFolder) -> Result<(Hub, Vec<Output>, Store, Option<CoreAnchor>), StartError> {
+    let charter = folder.charter()?;
+    let keys = folder.keys()?;
+    let me = folder.card()?.code;
+    let gate = Gate::new(engine(folder)?, charter)?;
+    let store = Store::open(&folder.config.store(), folder.storage_key()?, me.as_str())?;
+    let anchor = Anchor::new(&folder.config.anchor)
+        .read()?
+        .map(|anchored| CoreAnchor {
+            size: anchored.newest.size,
+            root: hex(&anchored.newest.root),
+        });
+    let config = HubConfig {
+        me,
+        keys,
+        gate,
+        entropy: Entropy::from_os()?,
+        tick_millis: TICK_MILLIS,
+    };
+    let (hub, begin) = Hub::restore(config, load_rows(&store)?, anchor.as_ref(), clock::now())?;
+    Ok((hub, begin, store, anchor))
+}
+
+/// Starts a hub: database, network, then the thread that runs it.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn start(folder: &HubFolder, tap: Option<PathBuf>) -> Result<Running, StartError> {
+    let (hub, begin, store, anchor) = load(folder)?;
+    let config = TransportConfig {
+        secret_seed: folder.keys()?.transport.seed(),
+        listen: folder.config.listen,
+        peers: peers(hub.gate().charter(), hub.me().as_str()),
+        #[cfg(feature = "tap")]
+        tap: tap.clone(),
+    };
+    #[cfg(feature = "tap")]
+    let canaries = tap
+        .as_deref()
+        .map(super::canary::Canaries::open)
+        .transpose()
+        .map_err(StartError::Tap)?;
+    #[cfg(not(feature = "tap"))]
+    let _no_tap_in_this_build = tap;
+    let (transport, mut events) = Transport::start(config).await?;
+    let (handle, requests) = HubHandle::channel();
+    let driver = Driver {
+        hub,
+        store,
+        anchor: Anchor::new(&folder.config.anchor),
+        anchored: anchor.map_or(0, |anchor| anchor.size),
+        transport: transport.clone(),
+        #[cfg(feature = "tap")]
+        canaries,
+        waiting: BTreeMap::new(),
+        commands: 0,
+    };
+    let thread = std::thread::Builder::new().name("hub".to_owned());
+    let thread = thread
+        .spawn(move || driver.run(begin, requests))
+        .map_err(StartError::Thread)?;
+    let network = handle.clone();
+    tokio::spawn(async move {
+        while let Some(event) = events.recv().await {
+            if network.send(Request::Network(event)).await.is_err() {
+                return;
+            }
+        }
+    });
+    let timer = handle.clone();
+    tokio::spawn(async move {
+        let mut interval = tokio::time::interval(TIMER);
+        loop {
+            interval.tick().await;
+            if timer.send(Request::Tick).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(Running {
+        handle,
+        transport,
+        thread,
+    })
+}
+
+impl Running {
+    /// Whether the hub thread has ended by itself: an effect that must not be retried failed.
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Signs what there is, stops the network, and waits for the thread.
+    ///
+    /// # Errors
+    /// A sentence for the operator if the thread ended because an effect failed.
+    pub async fn stop(self) -> Result<(), String> {
+        // If the thread is gone already there is nobody to tell; its result says why.
+        let _gone = self.handle.send(Request::Stop).await;
+        let thread = self.thread;
+        let ended = tokio::task::spawn_blocking(move || thread.join()).await;
+        self.transport.stop().await;
+        match ended {
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Err(fatal))) => Err(crate::cli::chain(&fatal)),
+            Ok(Err(_)) | Err(_) => Err("the hub thread ended unexpectedly".to_owned()),
+        }
+    }
+}
+
+fn peers(charter: &Charter, me: &str) -> Vec<PeerEntry> {
+    let others = charter.members().filter(|member| member.code.as_str() != me);
+    others
+        .map(|member| PeerEntry {
+            code: member.code.to_string(),
+            transport_key: *member.keys.transport.as_bytes(),
+            address: member.address,
+        })
+        .collect()
+}
+
+/// The engine on the embedded baseline and this hub's own national and intake policies.
+pub(crate) fn engine(folder: &HubFolder) -> Result<Engine, LoadError> {
+    let mut layers = Layers::embedded();
+    if let Some(path) = &folder.config.national_policies {
+        layers = layers.with_national(policy_folder(path));
+    }
+    if let Some(path) = &folder.config.intake_policies {
+        layers = layers.with_intake(policy_folder(path));
+    }
+    Engine::load(&layers)
+}
+
+/// The Cedar files of a folder; one that cannot be read denies everything and says so.
+pub(crate) fn policy_folder(path: &std::path::Path) -> LayerSource {
+    let read = || -> std::io::Result<Vec<PolicyFile>> {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(path)? {
+            let file = entry?.path();
+            if file.extension().is_some_and(|extension| extension == "cedar") {
+                let name = file
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned();
+                files.push(PolicyFile::new(name, std::fs::read(&file)?));
+            }
+        }
+        Ok(files)
+    };
+    match read() {
+        Ok(files) => LayerSource::Files(files),
+        Err(error) => LayerSource::Unreadable(format!("`{}`: {error}", path.display())),
+    }
+}

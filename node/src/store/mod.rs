@@ -1,0 +1,38 @@
+//! The database of one hub: sealed rows in RocksDB, and the files that must stay outside it.
+//!
+//! - Every value is sealed under the storage key before RocksDB sees it, with its place as
+//!   associated data; row keys are pseudonyms. What lies in the folder tells how many rows there are
+//!   and how long, and nothing else.
+//! - One step of the hub is one [`Store::write`]: all of its changes or none, on stable storage
+//!   before the call returns.
+//! - An error while writing is final. RocksDB cannot be trusted to go on after a failed fsync, so
+//!   the store refuses every later write and the process has to end.
+//!
+//! Secret files ([`write_secret`], [`read_secret`]) and the [`Anchor`] live elsewhere on purpose:
+//! losing or copying the database must not lose or copy them.
+//!
+//! This is the only folder that knows RocksDB. It does not know what the values mean.
+
+mod anchor;
+mod change;
+mod family;
+mod key_file;
+mod lock;
+mod open;
+mod options;
+mod purge;
+mod replace;
+mod room;
+mod row;
+mod rows;
+
+pub use anchor::{Anchor, Anchored, Mark, NOTE_BYTES_MAX, ReadAnchorError, ReplaceAnchorError};
+pub use change::{Change, KEY_BYTES_MAX, VALUE_BYTES_MAX};
+pub use family::Family;
+pub use key_file::{ReadSecretError, SECRET_BYTES_MAX, WriteSecretError, read_secret, write_secret};
+pub use open::{FORMAT, OpenError};
+pub use room::FREE_BYTES_MIN;
+pub use rows::{KeyValue, ReadError, Store, WriteError};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! The libp2p side: which connections are allowed, and how the Swarm is put together.
+
+use std::{sync::Arc, time::Duration};
+
+use libp2p::{
+    PeerId, StreamProtocol, Swarm, Transport as _, allow_block_list,
+    connection_limits::{self, ConnectionLimits},
+    core::muxing::StreamMuxerBox,
+    identity::Keypair,
+    quic, swarm,
+};
+
+use super::registry::Registry;
+
+/// The protocol of our only kind of stream. Version 1: frames, one direction.
+pub(super) const EXCHANGE: StreamProtocol = StreamProtocol::new("/testudo/exchange/1");
+
+/// One connection that each side has dialled, and one by which a peer that was killed and restarted shows
+/// itself while we still hold the two dead ones. The driver closes the dead ones then.
+const CONNECTIONS_PER_PEER_MAX: u32 = 3;
+
+/// Handshakes that may be under way beyond those of listed peers: who dials is not known before its end.
+const STRANGERS_PENDING_MAX: u32 = 64;
+
+/// A killed peer is noticed after this much silence ...
+const QUIC_IDLE_TIMEOUT_MS: u32 = 10_000;
+
+/// ... and a live one breaks it three times, so that two lost packets are not an outage.
+const QUIC_KEEP_ALIVE: Duration = Duration::from_secs(3);
+
+/// How long a handshake may take; enough for three lost packets on a long path.
+pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How much a peer may send ahead of our reading, per stream: 300 Mbit/s over 100 ms.
+const QUIC_STREAM_BYTES: u32 = 4 * 1024 * 1024;
+
+/// The same per connection: the frame stream, and one that replaces it.
+const QUIC_CONNECTION_BYTES: u32 = 6 * 1024 * 1024;
+
+/// Streams that a peer may have open on one connection. It needs one; more are replacements in flight.
+const STREAMS_PER_CONNECTION_MAX: u32 = 16;
+
+/// Open streams keep a connection, so this only bounds one on which no stream could be opened.
+const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// What acts on connections.
+///
+/// The order is part of the gate: behaviours are asked in this order, and whatever may refuse comes first,
+/// so that a refused connection leaves nothing in those after it (rust-libp2p issue 4870).
+#[derive(swarm::NetworkBehaviour)]
+pub(super) struct Behaviour {
+    pub(super) allowed: allow_block_list::Behaviour<allow_block_list::AllowedPeers>,
+    pub(super) limits: connection_limits::Behaviour,
+    pub(super) streams: libp2p_stream::Behaviour,
+}
+
+/// Limits that leave room for this many peers and no more.
+pub(super) fn limits(peers: usize) -> ConnectionLimits {
+    let peers = u32::try_from(peers).unwrap_or(u32::MAX);
+    let established = peers.saturating_mul(CONNECTIONS_PER_PEER_MAX);
+    ConnectionLimits::default()
+        .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX))
+        .with_max_established(Some(established))
+        .with_max_established_incoming(Some(established))
+        .with_max_established_outgoing(Some(established))
+        .with_max_pending_outgoing(Some(peers.saturating_mul(2)))
+        .with_max_pending_incoming(Some(peers.saturating_add(STRANGERS_PENDING_MAX)))
+}
+
+/// Puts the Swarm together: QUIC only, nobody allowed yet.
+pub(super) fn swarm(
+    keypair: &Keypair,
+    #[cfg(feature = "tap")] tap: Option<super::tap::Tap>,
+    #[cfg_attr(
+        not(feature = "tap"),
+        expect(unused_variables, reason = "names the tap's files")
+    )]
+    registry: &Arc<Registry>,
+) -> Swarm<Behaviour> {
+    let mut config = quic::Config::new(keypair);
+    config.handshake_timeout = HANDSHAKE_TIMEOUT;
+    config.max_idle_timeout = QUIC_IDLE_TIMEOUT_MS;
+    config.keep_alive_interval = QUIC_KEEP_ALIVE;
+    config.max_concurrent_stream_limit = STREAMS_PER_CONNECTION_MAX;
+    config.max_stream_data = QUIC_STREAM_BYTES;
+    config.max_connection_data = QUIC_CONNECTION_BYTES;
+    let quic = quic::tokio::Transport::new(config);
+
+    // Every connection is wrapped here, before anything else can write to it.
+    #[cfg(feature = "tap")]
+    let transport = {
+        let registry = registry.clone();
+        quic.map(move |(peer, muxer), _| {
+            let name = registry
+                .by_peer(&peer)
+                .map_or_else(|| peer.to_base58(), |link| link.code.clone());
+            let muxer = match &tap {
+                Some(tap) => StreamMuxerBox::new(tap.wrap(&name, muxer)),
+                None => StreamMuxerBox::new(muxer),
+            };
+            (peer, muxer)
+        })
+        .boxed()
+    };
+    #[cfg(not(feature = "tap"))]
+    let transport = quic
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+        .boxed();
+
+    let behaviour = Behaviour {
+        allowed: allow_block_list::Behaviour::default(),
+        limits: connection_limits::Behaviour::new(limits(0)),
+        streams: libp2p_stream::Behaviour::new(),
+    };
+    let config = swarm::Config::with_tokio_executor()
+        .with_idle_connection_timeout(IDLE_CONNECTION_TIMEOUT)
+        .with_max_negotiating_inbound_streams(STREAMS_PER_CONNECTION_MAX as usize);
+    Swarm::new(transport, behaviour, PeerId::from(keypair.public()), config)
+}

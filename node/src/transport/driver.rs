@@ -1,0 +1,467 @@
+//! The driver: one task that owns the Swarm, and does nothing slow.
+//!
+//! It keeps the connections: it allows, dials, counts, and closes what is dead. It never waits for the
+//! core, and no frame passes through it.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::{SocketAddr, UdpSocket},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::StreamExt;
+use libp2p::{
+    PeerId, Swarm, allow_block_list,
+    identity::Keypair,
+    swarm::{
+        ConnectionId, ListenError, SwarmEvent,
+        dial_opts::{DialOpts, PeerCondition},
+    },
+};
+use libp2p_stream::{Control, IncomingStreams};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::{Instant, sleep_until, timeout},
+};
+
+use super::{
+    behaviour::{self, Behaviour, BehaviourEvent, EXCHANGE},
+    config::{StartError, TransportConfig, multiaddr, socket_address},
+    dialer::Dialer,
+    event::TransportEvent,
+    link::{self, Link},
+    registry::{Member, Registry},
+};
+
+/// How long the system may take to confirm that we listen.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long closing connections may take at the end. The packets that say so leave at once.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A peer dials only while it has no connection with us. If it dials us although we hold one that we
+/// dialled, then either both dialled at once, or it has lost that one. Both at once is a matter of round
+/// trips; beyond this it has lost it.
+const SIMULTANEOUS_DIAL: Duration = Duration::from_secs(1);
+
+/// Checks the configuration, listens, and spawns the driver.
+///
+/// Returns the list, the address, and a channel that closes when the driver has ended.
+pub(super) async fn start(
+    mut config: TransportConfig,
+    events: mpsc::Sender<TransportEvent>,
+) -> Result<(Arc<Registry>, SocketAddr, watch::Receiver<()>), StartError> {
+    if std::env::var_os("SSLKEYLOGFILE").is_some() {
+        return Err(StartError::KeyLog);
+    }
+    let keypair =
+        Keypair::ed25519_from_bytes(config.secret_seed.as_mut_slice()).map_err(|_| StartError::BadSeed)?;
+    let registry = Arc::new(Registry::new(keypair.public().to_peer_id()));
+    if let Some(error) = registry.set(std::mem::take(&mut config.peers)).into_iter().next() {
+        return Err(error);
+    }
+    #[cfg(feature = "tap")]
+    let tap = config.tap.take().map(super::tap::Tap::new).transpose()?;
+    probe(config.listen)?;
+    let mut swarm = behaviour::swarm(
+        &keypair,
+        #[cfg(feature = "tap")]
+        tap,
+        &registry,
+    );
+    let address = listen(&mut swarm, config.listen).await?;
+    // The channel is new and empty, so this is the first event.
+    let _ = events.try_send(TransportEvent::Listening { address });
+    tracing::info!(%address, "listening");
+
+    let mut control = swarm.behaviour().streams.new_control();
+    let Ok(incoming) = control.accept(EXCHANGE) else {
+        return Err(refused(config.listen, "the exchange protocol is taken"));
+    };
+    let accepting = tokio::spawn(accept(incoming, registry.clone()));
+    let (running, stopped) = watch::channel(());
+    let seed = PeerId::random()
+        .to_bytes()
+        .iter()
+        .fold(0, |seed: u64, b| seed.rotate_left(7) ^ u64::from(*b));
+    let driver = Driver {
+        swarm,
+        registry: registry.clone(),
+        control,
+        events,
+        dialer: Dialer::new(seed),
+        seed,
+        version: None,
+        peers: HashMap::new(),
+        retired: HashMap::new(),
+        connections: HashMap::new(),
+        strangers: 0,
+    };
+    tokio::spawn(async move {
+        driver.run(accepting).await;
+        drop(running);
+    });
+    Ok((registry, address, stopped))
+}
+
+/// Asks the system for the port, because libp2p hides the kind of its refusal. Between this and the real
+/// listening another process may still take it; that is then reported as [`StartError::Listen`].
+fn probe(address: SocketAddr) -> Result<(), StartError> {
+    match UdpSocket::bind(address) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(StartError::PortBusy { address }),
+        Err(source) => Err(StartError::Listen { address, source }),
+    }
+}
+
+fn refused(address: SocketAddr, cause: impl ToString) -> StartError {
+    StartError::Listen {
+        address,
+        source: std::io::Error::other(cause.to_string()),
+    }
+}
+
+/// Listens, and waits for the real address.
+async fn listen(swarm: &mut Swarm<Behaviour>, address: SocketAddr) -> Result<SocketAddr, StartError> {
+    swarm
+        .listen_on(multiaddr(address))
+        .map_err(|error| refused(address, error))?;
+    let confirmed = async {
+        loop {
+            match swarm.select_next_some().await {
+                SwarmEvent::NewListenAddr {
+                    address: confirmed, ..
+                } => {
+                    if let Some(confirmed) = socket_address(&confirmed) {
+                        return Ok(confirmed);
+                    }
+                }
+                SwarmEvent::ListenerError { error, .. } => return Err(refused(address, error)),
+                SwarmEvent::ListenerClosed { .. } => return Err(refused(address, "the listener closed")),
+                _ => {}
+            }
+        }
+    };
+    timeout(LISTEN_TIMEOUT, confirmed)
+        .await
+        .unwrap_or_else(|_| Err(refused(address, "no address of this machine fits")))
+}
+
+/// Takes the streams that peers open. It must be waiting again at once: libp2p drops a stream that nobody
+/// waits for, and the peer then has to open another.
+async fn accept(mut incoming: IncomingStreams, registry: Arc<Registry>) {
+    while let Some((peer, stream)) = incoming.next().await {
+        // First of all, this asks for a listed peer: one that was removed a moment ago may still get here.
+        registry.offer(peer, stream);
+    }
+}
+
+/// A listed peer, and the task of its link.
+struct Peer {
+    link: Arc<Link>,
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+struct Connection {
+    id: ConnectionId,
+    dialled_by_peer: bool,
+    since: Instant,
+    closing: bool,
+}
+
+struct Driver {
+    swarm: Swarm<Behaviour>,
+    registry: Arc<Registry>,
+    control: Control,
+    events: mpsc::Sender<TransportEvent>,
+    dialer: Dialer,
+    seed: u64,
+    /// The list that is in force; `None` before the first.
+    version: Option<u64>,
+    peers: HashMap<PeerId, Peer>,
+    /// The tasks of links that were retired, by hub code, until a new link waits for them.
+    retired: HashMap<String, JoinHandle<()>>,
+    connections: HashMap<PeerId, Vec<Connection>>,
+    strangers: u64,
+}
+
+impl Driver {
+    async fn run(mut self, accepting: JoinHandle<()>) {
+        self.apply_changes();
+        while !self.registry.stopping() {
+            let due = self.dialer.next_at();
+            let dial = async move {
+                match due {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                // A removal goes before everything else.
+                biased;
+                () = self.registry.changed() => self.apply_changes(),
+                () = self.events.closed() => break,
+                event = self.swarm.select_next_some() => self.on_swarm_event(event),
+                () = dial => self.dial_due(),
+            }
+        }
+        self.registry.stop();
+        accepting.abort();
+        self.close().await;
+    }
+
+    /// Does what the handle and the accept task have asked for.
+    fn apply_changes(&mut self) {
+        for peer in self.registry.take_interrupted() {
+            self.close_all(peer);
+        }
+        for peer in self.registry.take_reopened() {
+            self.close_older(peer);
+        }
+        let (version, members) = self.registry.members();
+        if self.version != Some(version) {
+            self.version = Some(version);
+            self.apply_list(members);
+        }
+    }
+
+    /// Brings links, allow-list, limits and dialer into line with the list.
+    fn apply_list(&mut self, members: Vec<Member>) {
+        let listed: BTreeSet<PeerId> = members.iter().map(|member| member.link.peer).collect();
+        let current = |peer: &Peer| members.iter().any(|member| Arc::ptr_eq(&member.link, &peer.link));
+        let gone: Vec<PeerId> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| !current(peer))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in gone {
+            self.remove(id);
+        }
+        self.retired.retain(|_, task| !task.is_finished());
+        for member in members {
+            match self.peers.get_mut(&member.link.peer) {
+                Some(peer) => peer.address = member.address,
+                None => self.add(member.link, member.address),
+            }
+        }
+        *self.swarm.behaviour_mut().limits.limits_mut() = behaviour::limits(listed.len());
+        self.dialer.set_peers(&listed, Instant::now());
+    }
+
+    fn add(&mut self, link: Arc<Link>, address: SocketAddr) {
+        self.seed = self.seed.wrapping_add(1);
+        let predecessor = self.retired.remove(&link.code);
+        let run = link::run(
+            link.clone(),
+            self.control.clone(),
+            self.events.clone(),
+            self.seed,
+            predecessor,
+        );
+        let id = link.peer;
+        self.peers.insert(
+            id,
+            Peer {
+                link,
+                address,
+                task: tokio::spawn(run),
+            },
+        );
+        self.swarm.behaviour_mut().allowed.allow_peer(id);
+    }
+
+    fn remove(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.remove(&id) else {
+            return;
+        };
+        tracing::info!(peer = %peer.link.code, "removed from the list");
+        // This also closes its connections; they are marked so that a link that follows waits for it.
+        self.swarm.behaviour_mut().allowed.disallow_peer(id);
+        self.close_all(id);
+        self.retired.insert(peer.link.code.clone(), peer.task);
+    }
+
+    /// Closes all connections with this peer. Dropping what is unsent is wanted here.
+    fn close_all(&mut self, id: PeerId) {
+        for connection in self.connections.entry(id).or_default() {
+            connection.closing = true;
+        }
+        // An error only says that there was none.
+        let _ = self.swarm.disconnect_peer_id(id);
+        self.tell_link(&id);
+    }
+
+    fn dial_due(&mut self) {
+        let now = Instant::now();
+        for id in self.dialer.due(now) {
+            let Some(peer) = self.peers.get(&id) else { continue };
+            let options = DialOpts::peer_id(id)
+                .condition(PeerCondition::DisconnectedAndNotDialing)
+                .addresses(vec![multiaddr(peer.address)])
+                .build();
+            if let Err(error) = self.swarm.dial(options) {
+                tracing::debug!(peer = %peer.link.code, %error, "not dialled");
+                self.dialer.failed(&id, now);
+            }
+        }
+    }
+
+    fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::ConnectionEstablished {
+                peer_id,
+                connection_id,
+                endpoint,
+                ..
+            } => {
+                self.on_established(peer_id, connection_id, endpoint.is_listener());
+            }
+            SwarmEvent::ConnectionClosed {
+                peer_id,
+                connection_id,
+                num_established,
+                cause,
+                ..
+            } => {
+                if let Some(peer) = self.peers.get(&peer_id) {
+                    let error = cause.as_ref().map(tracing::field::display);
+                    tracing::debug!(peer = %peer.link.code, error, "connection closed");
+                }
+                if let Some(connections) = self.connections.get_mut(&peer_id) {
+                    connections.retain(|connection| connection.id != connection_id);
+                }
+                if num_established == 0 {
+                    self.connections.remove(&peer_id);
+                    self.dialer.disconnected(&peer_id, Instant::now());
+                }
+                self.tell_link(&peer_id);
+            }
+            SwarmEvent::OutgoingConnectionError {
+                peer_id: Some(id),
+                error,
+                ..
+            } => {
+                if let Some(peer) = self.peers.get(&id) {
+                    tracing::debug!(peer = %peer.link.code, %error, "not reached");
+                }
+                self.dialer.failed(&id, Instant::now());
+            }
+            SwarmEvent::IncomingConnectionError {
+                error: ListenError::Denied { cause },
+                ..
+            } => {
+                if cause.downcast_ref::<allow_block_list::NotAllowed>().is_some() {
+                    self.strangers = self.strangers.saturating_add(1);
+                    tracing::warn!(count = self.strangers, "a stranger was turned away");
+                    // If the core is behind, the next report carries the count.
+                    let _ = self.events.try_send(TransportEvent::Stranger {
+                        count: self.strangers,
+                    });
+                } else {
+                    tracing::warn!(error = %cause, "a connection beyond the limits was turned away");
+                }
+            }
+            SwarmEvent::NewListenAddr { address, .. } => {
+                if let Some(address) = socket_address(&address) {
+                    tracing::info!(%address, "listening");
+                    let _ = self.events.try_send(TransportEvent::Listening { address });
+                }
+            }
+            SwarmEvent::ListenerClosed { .. } => tracing::error!("the listener closed; restart this hub"),
+            _ => {}
+        }
+    }
+
+    fn on_established(&mut self, id: PeerId, connection: ConnectionId, dialled_by_peer: bool) {
+        let now = Instant::now();
+        if dialled_by_peer {
+            // The peer dialled although we hold connections: it has lost those, most likely by a restart.
+            self.close_dead(id, |older| {
+                older.dialled_by_peer || now.duration_since(older.since) > SIMULTANEOUS_DIAL
+            });
+        }
+        let new = Connection {
+            id: connection,
+            dialled_by_peer,
+            since: now,
+            closing: false,
+        };
+        self.connections.entry(id).or_default().push(new);
+        self.dialer.connected(&id, dialled_by_peer, now);
+        self.tell_link(&id);
+    }
+
+    /// The peer opened a second stream. If it holds several connections, it either lost one of them, or it
+    /// restarted within the time of [`SIMULTANEOUS_DIAL`]; the newest that it dialled is surely alive.
+    fn close_older(&mut self, id: PeerId) {
+        let connections = self.connections.get(&id).map(Vec::as_slice).unwrap_or_default();
+        let alive = connections
+            .iter()
+            .rfind(|connection| connection.dialled_by_peer && !connection.closing);
+        if let Some(alive) = alive.map(|connection| connection.id) {
+            self.close_dead(id, |connection| connection.id != alive);
+            self.tell_link(&id);
+        }
+    }
+
+    /// Closes the connections of this peer that are dead, and ends a session that may be on one of them.
+    /// QUIC would notice only after its idle timeout: a
+    /// restarted endpoint ignores packets for the connections of the old one.
+    fn close_dead(&mut self, id: PeerId, dead: impl Fn(&Connection) -> bool) {
+        let connections = self.connections.entry(id).or_default();
+        let mut any = false;
+        for connection in connections
+            .iter_mut()
+            .filter(|connection| !connection.closing && dead(connection))
+        {
+            any = true;
+            connection.closing = true;
+            self.swarm.close_connection(connection.id);
+        }
+        if let Some(peer) = self.peers.get(&id).filter(|_| any) {
+            tracing::debug!(peer = %peer.link.code, "the peer came back while its connection seemed alive");
+            peer.link.interrupt();
+        }
+    }
+
+    /// A link may open its stream only while no connection is being closed: libp2p-stream picks any.
+    fn tell_link(&self, id: &PeerId) {
+        let Some(peer) = self.peers.get(id) else { return };
+        let connections = self.connections.get(id).map(Vec::as_slice).unwrap_or_default();
+        if connections.is_empty() {
+            peer.link.forget_offers();
+        }
+        peer.link
+            .set_up(!connections.is_empty() && connections.iter().all(|connection| !connection.closing));
+    }
+
+    /// Says goodbye to everybody and ends the link tasks.
+    async fn close(mut self) {
+        let connected: Vec<PeerId> = self.connections.keys().copied().collect();
+        for id in connected {
+            let _ = self.swarm.disconnect_peer_id(id);
+        }
+        let closed = async {
+            while self.swarm.network_info().num_peers() > 0 {
+                self.swarm.select_next_some().await;
+            }
+        };
+        if timeout(CLOSE_TIMEOUT, closed).await.is_err() {
+            tracing::debug!("some connections did not close in time");
+        }
+        let tasks = self
+            .peers
+            .into_values()
+            .map(|peer| peer.task)
+            .chain(self.retired.into_values());
+        for task in tasks {
+            // A link may be waiting for a core that reads no more.
+            task.abort();
+            let _ = task.await;
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The handle: start, send, change the list, stop.
+
+use std::{net::UdpSocket, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep},
+};
+
+use super::{
+    config::{PeerEntry, StartError, TransportConfig},
+    driver,
+    event::TransportEvent,
+    frames::FRAME_BYTES_MAX,
+    queue::{PushError, QUEUE_BYTES_MAX, QUEUE_FRAMES_MAX},
+    registry::Registry,
+};
+
+/// How many events may wait for the core. Each may hold a largest frame, so this bounds what is read ahead
+/// of a core that is busy, to 256 MiB; small, because reading ahead gains nothing.
+const EVENTS_MAX: usize = 32;
+
+/// How long [`Transport::stop`] waits for the system to give the port back. QUIC keeps a closed connection
+/// for three round trips, which without a measurement are taken to be a third of a second each.
+const PORT_RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+
+const PORT_RELEASE_POLL: Duration = Duration::from_millis(10);
+
+/// Why a frame was not accepted for sending. Nothing of it was sent, and nothing will be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// Ours: the list does not name this hub.
+    #[error("hub `{code}` is not on the list of peers")]
+    UnknownPeer {
+        /// The hub that was named.
+        code: String,
+    },
+    /// Nobody's fault: send again after [`TransportEvent::Connected`].
+    #[error("there is no session with hub `{code}`")]
+    NotConnected {
+        /// The hub that was named.
+        code: String,
+    },
+    /// The peer reads more slowly than we send: keep the frame and come back.
+    #[error("{QUEUE_FRAMES_MAX} frames or {QUEUE_BYTES_MAX} bytes are waiting for hub `{code}`")]
+    QueueFull {
+        /// The hub that was named.
+        code: String,
+    },
+    /// Ours: the other side would refuse it.
+    #[error("a frame of {bytes} bytes for hub `{code}` is larger than {FRAME_BYTES_MAX}")]
+    FrameTooLarge {
+        /// The hub that was named.
+        code: String,
+        /// The length of the frame.
+        bytes: usize,
+    },
+}
+
+/// The running transport. Clones are handles to the same one; it stops when the last is dropped, when the
+/// receiver of events is dropped, or by [`Transport::stop`].
+#[derive(Clone)]
+pub struct Transport {
+    guard: Arc<Guard>,
+    stopped: watch::Receiver<()>,
+}
+
+/// Ends the driver with the last handle.
+struct Guard {
+    registry: Arc<Registry>,
+    listen: std::net::SocketAddr,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.registry.stop();
+    }
+}
+
+impl Transport {
+    /// Listens, and begins to dial the listed peers.
+    ///
+    /// The first event is [`TransportEvent::Listening`]. The receiver must be read: while it is full, no
+    /// frame is read from any peer.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing is left running then.
+    pub async fn start(
+        config: TransportConfig,
+    ) -> Result<(Self, mpsc::Receiver<TransportEvent>), StartError> {
+        let (sender, receiver) = mpsc::channel(EVENTS_MAX);
+        let (registry, listen, stopped) = driver::start(config, sender).await?;
+        Ok((
+            Self {
+                guard: Arc::new(Guard { registry, listen }),
+                stopped,
+            },
+            receiver,
+        ))
+    }
+
+    /// Queues a frame for this hub, behind those queued before. Never blocks.
+    ///
+    /// Accepted means queued in memory, not delivered: the end of the session loses it without a word.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub(super) fn send(&self, code: &str, frame: Vec<u8>) -> Result<(), SendError> {
+        let named = || code.to_owned();
+        if frame.len() > FRAME_BYTES_MAX as usize {
+            return Err(SendError::FrameTooLarge {
+                code: named(),
+                bytes: frame.len(),
+            });
+        }
+        let Some(link) = self.guard.registry.by_code(code) else {
+            return Err(SendError::UnknownPeer { code: named() });
+        };
+        link.queue.push(frame).map_err(|error| match error {
+            PushError::Closed => SendError::NotConnected { code: named() },
+            PushError::Full => SendError::QueueFull { code: named() },
+        })
+    }
+
+    /// Replaces the list of peers.
+    ///
+    /// Who is not on it any more is cut off before this returns: its queue is dropped, and no byte of a frame
+    /// is handed to QUIC for it any more. What QUIC held already may still arrive. Its connections are closed
+    /// by the driver a moment later; until then it can still negotiate a stream, on which nothing comes.
+    ///
+    /// Who is not connected is dialled at once. Entries with an unusable key, or that repeat another, are
+    /// left out with a warning: nobody gets in by mistake.
+    pub fn set_peers(&self, peers: Vec<PeerEntry>) {
+        for error in self.guard.registry.set(peers) {
+            tracing::warn!(%error, "a peer was left out");
+        }
+    }
+
+    /// Ends the session with this hub and closes its connections. It stays on the list, so that either side
+    /// connects again after a moment. No effect on a hub that is not listed.
+    pub fn disconnect(&self, code: &str) {
+        self.guard.registry.interrupt(code);
+    }
+
+    /// Stops, for all handles. When this returns, nothing is sent or received any more, and the port is
+    /// free, unless the system keeps it for longer than five seconds.
+    ///
+    /// Frames that are still queued are lost, as at the end of any session.
+    pub async fn stop(mut self) {
+        self.guard.registry.stop();
+        // The driver holds the sender for as long as it runs, and never sends.
+        while self.stopped.changed().await.is_ok() {}
+        let deadline = Instant::now() + PORT_RELEASE_TIMEOUT;
+        while UdpSocket::bind(self.guard.listen).is_err() && Instant::now() < deadline {
+            sleep(PORT_RELEASE_POLL).await;
+        }
+    }
+}

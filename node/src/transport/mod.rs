@@ -1,0 +1,47 @@
+//! The shell's network: opaque frames between this hub and its listed peers, over QUIC by libp2p.
+//!
+//! It is not a place of decisions. It knows no envelopes, no audiences and no policy; the one thing it
+//! refuses by itself is a connection with somebody who is not on the list it was given. It keeps no frame
+//! over a broken connection: the core sends again when it hears [`TransportEvent::Connected`].
+//!
+//! ```text
+//!            handle (Transport)                     driver (one task, owns the Swarm)
+//!   send ──▶ queue ─▶ link task ─▶ our stream ─▶    allow-list, limits, dialer
+//!   events ◀───────── (one per peer) ◀─ their stream ◀─ accept task
+//! ```
+//!
+//! Each hub opens its own `/testudo/exchange/1` stream to each connected peer and writes frames there; it
+//! reads frames from the stream that the peer opens. A frame is its length (4 bytes, big-endian), then its
+//! bytes.
+//!
+//! INVARIANT (session order): of one peer, the events are `Connected`, any number of `Frame`, and then
+//! `Disconnected`, again and again. No frame is reported outside a session, and no frame accepted by `send`
+//! in one session leaves in the next. Held by `link.rs`.
+//!
+//! Relay, DHT, mDNS, identify and ping are not here on purpose: each would tell a stranger something.
+
+mod config;
+mod event;
+mod handle;
+mod lane;
+
+mod frames;
+mod queue;
+
+mod dialer;
+mod link;
+mod registry;
+
+mod behaviour;
+mod driver;
+
+#[cfg(feature = "tap")]
+mod tap;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::{PeerEntry, StartError, TransportConfig};
+pub use event::TransportEvent;
+pub use frames::FRAME_BYTES_MAX;
+pub use handle::{SendError, Transport};

@@ -1,0 +1,109 @@
+//! A federation of three for the tests of this crate: FR, EEAS and MD.
+
+use testudo_crypto::keys::SigningKey;
+use testudo_crypto::note::{Note, NoteSigner};
+use testudo_crypto::seal::Identity;
+
+use crate::charter::{Charter, CharterDocument, Member, MemberKeys, Status, Voter};
+use crate::id::{CharterVersion, Hash, HubId};
+use crate::label::Class;
+
+/// The secrets of one member.
+pub struct Secrets {
+    /// Payload key.
+    pub payload: SigningKey,
+    /// Governance key.
+    pub governance: SigningKey,
+    /// Identity.
+    pub identity: Identity,
+    keys: MemberKeys,
+}
+
+/// Secrets that differ by `seed`.
+pub fn secrets(seed: u8) -> Secrets {
+    let key = |purpose: u8| SigningKey::from_seed([seed.wrapping_mul(16).wrapping_add(purpose); 32]);
+    let public = |purpose: u8| Hash::new(key(purpose).verifying_key().to_bytes());
+    let identity = Identity::generate();
+    let keys = MemberKeys {
+        transport: public(1),
+        payload: public(2),
+        ledger: public(3),
+        governance: public(4),
+        recipient: identity.recipient().to_string(),
+    };
+    Secrets {
+        payload: key(2),
+        governance: key(4),
+        identity,
+        keys,
+    }
+}
+
+/// A code.
+pub fn hub(code: &str) -> HubId {
+    code.parse().unwrap()
+}
+
+/// A member with these secrets.
+pub fn member(code: &str, class: Class, secrets: &Secrets) -> Member {
+    Member {
+        code: hub(code),
+        class,
+        status: Status::Active,
+        eu_member: matches!(class, Class::MemberState | Class::EuInstitution),
+        accredited_level: 2,
+        soi_level: 2,
+        sponsors: Default::default(),
+        transfer_basis: true,
+        communities: Default::default(),
+        exercises: Default::default(),
+        caps: Default::default(),
+        tags: Default::default(),
+        keys: secrets.keys.clone(),
+        address: "127.0.0.1:4001".parse().unwrap(),
+    }
+}
+
+/// FR, EEAS and MD with their secrets, and the text that FR and EEAS have to sign.
+pub fn document() -> (CharterDocument, [Secrets; 3]) {
+    let all = [secrets(1), secrets(2), secrets(3)];
+    let [fr, eeas, md] = &all;
+    let mut partner = member("MD", Class::Associated, md);
+    partner.sponsors = [hub("FR"), hub("EEAS")].into();
+    let members = vec![
+        member("FR", Class::MemberState, fr),
+        member("EEAS", Class::EuInstitution, eeas),
+        partner,
+    ];
+    let voter = |member: &Member| Voter {
+        code: member.code,
+        governance: member.keys.governance,
+    };
+    let document = CharterDocument {
+        federation: "test".to_owned(),
+        realm: "live".to_owned(),
+        version: CharterVersion::new(1),
+        valid_until: 2_000_000_000,
+        policies: Hash::new([0; 32]),
+        voters: members.iter().take(2).map(voter).collect(),
+        members,
+    };
+    (document, all)
+}
+
+/// Signs a document as the given voters.
+pub fn signed(document: &CharterDocument, voters: &[(&str, &Secrets)]) -> Vec<u8> {
+    let signers: Vec<_> = (voters.iter())
+        .map(|(code, secrets)| NoteSigner::new(document.signer_name(hub(code)), &secrets.governance).unwrap())
+        .collect();
+    Note::sign(document.to_text(), &signers.iter().collect::<Vec<_>>())
+        .unwrap()
+        .to_bytes()
+}
+
+/// The verified charter and everyone's secrets, in the order FR, EEAS, MD.
+pub fn charter() -> (Charter, [Secrets; 3]) {
+    let (document, all) = document();
+    let file = signed(&document, &[("FR", &all[0]), ("EEAS", &all[1])]);
+    (Charter::verify(&file).unwrap(), all)
+}
