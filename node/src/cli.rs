@@ -26,7 +26,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Nothing can be done if the terminal is gone.
             let _printed = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+            return outcome::misused(&error, std::env::args_os().any(|word| word == "--json"));
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -61,8 +61,8 @@ pub enum FolderError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// There is a hub here already.
-    #[error("`{}` already holds a hub; choose an empty folder", path.display())]
+    /// There is something here already, most often a hub.
+    #[error("`{}` is not empty; choose an empty folder or a new one", path.display())]
     Exists {
         /// The folder.
         path: PathBuf,
@@ -130,6 +130,11 @@ impl HubFolder {
         write_file(&root.join("card.json"), &text)?;
         write_file(&root.join(FILE_NAME), configuration)?;
         Ok(card)
+    }
+
+    /// Where it is: what an operator names with `--data`.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The card that this hub shows to be admitted.

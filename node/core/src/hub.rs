@@ -27,6 +27,7 @@ use crate::keys::HubKeys;
 use crate::outbound::Outbound;
 use crate::output::{Event, Output};
 use crate::records::{DeliveryRecord, GivenNotice, GivenReceipt, ItemRecord, TakenNotice};
+use crate::refusal::Refusal;
 
 use deliver::Flight;
 use release::{Job, Sealing};
@@ -112,6 +113,7 @@ impl Hub {
 
     fn on_command(&mut self, id: CommandId, command: Command, out: &mut Vec<Output>) {
         let done = match command {
+            _ if self.fenced => Err(Refusal::Fenced),
             Command::Release(command) => self.ask_release(id, command, out),
             Command::Forward { item, to } => self.ask_forward(id, item, to, out),
             Command::Consent {
@@ -157,6 +159,11 @@ impl Hub {
     }
 
     fn on_frame(&mut self, peer: HubId, frame: &[u8], out: &mut Vec<Output>) {
+        // A fenced hub enters nothing, so it can take over nothing. Without a receipt the peer keeps
+        // what it sent, and sends it again.
+        if self.fenced {
+            return;
+        }
         let result = match Message::decode(frame) {
             Ok(Message::Content(bytes)) => self.on_envelope(peer, &bytes, out),
             Ok(Message::Control(control)) => self.on_control(peer, control, out),

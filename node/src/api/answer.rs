@@ -38,7 +38,11 @@ impl From<&Refusal> for Problem {
             RefusalKind::Later => 75,
             RefusalKind::Internal => 1,
         };
-        let sentence = crate::cli::chain(refusal);
+        let sentence = match refusal {
+            // The place in the author's own file is in its cause.
+            Refusal::Bundle(error) => crate::cli::chain(error),
+            other => crate::cli::chain(other),
+        };
         Self {
             code: refusal.code().to_owned(),
             sentence,

@@ -17,8 +17,11 @@ use crate::store::Family;
 
 type Answer<T> = Result<Json<T>, Problem>;
 
-/// Largest request, in bytes: a bundle of the largest size, every byte of it escaped in JSON.
-const REQUEST_BYTES_MAX: usize = 2 * BUNDLE_BYTES_MAX;
+/// More than any label and purpose take in JSON, in bytes.
+const LABEL_BYTES_MAX: usize = 64 * 1024;
+
+/// Largest request, in bytes: a bundle of the largest size, every byte of it escaped in JSON, and its label.
+const REQUEST_BYTES_MAX: usize = 2 * BUNDLE_BYTES_MAX + LABEL_BYTES_MAX;
 
 pub(super) fn router(hub: HubHandle) -> Router {
     Router::new()

@@ -77,16 +77,14 @@ pub(super) async fn release(draft: &DraftFlags, preview: &str, at: &At) -> Resul
 pub(super) async fn forward(item: &ItemAt, to: &str) -> Result<Answer, Failure> {
     let body = ForwardBody { to: hub("to", to)? };
     let reply: Reply = Client::new(&item.at)?
-        .post(&format!("/v1/items/{}/forward", item.item), &body)
+        .post(&item.path("/forward")?, &body)
         .await?;
     Ok(said(&reply))
 }
 
 /// An act that needs nothing but the item.
 pub(super) async fn on_item(item: &ItemAt, act: &str) -> Result<Answer, Failure> {
-    let reply: Reply = Client::new(&item.at)?
-        .post(&format!("/v1/items/{}/{act}", item.item), &())
-        .await?;
+    let reply: Reply = Client::new(&item.at)?.post(&item.path(act)?, &()).await?;
     Ok(said(&reply))
 }
 
@@ -98,7 +96,7 @@ impl Consent {
             until: self.until,
             purpose: self.purpose.clone(),
         };
-        let path = format!("/v1/items/{}/consent", self.item.item);
+        let path = self.item.path("/consent")?;
         let reply: Reply = Client::new(&self.item.at)?.post(&path, &body).await?;
         Ok(said(&reply))
     }

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use testudo_protocol::id::ItemId;
 
 use super::label::DraftFlags;
-use super::outcome::{Answer, Failure, finish};
+use super::outcome::{Answer, Failure, exit, finish};
 use super::{act, charter, init, ledger, policy, read, serve};
 
 /// Sovereign sharing of assessments of foreign information manipulation.
@@ -36,6 +37,23 @@ pub(super) struct ItemAt {
     pub item: String,
     #[command(flatten)]
     pub at: At,
+}
+
+impl ItemAt {
+    /// Where the hub answers about this item.
+    ///
+    /// The id is parsed first, because anything else in its place could name another address.
+    pub fn path(&self, act: &str) -> Result<String, Failure> {
+        Ok(format!("/v1/items/{}{act}", item_id(&self.item)?))
+    }
+}
+
+/// An item id as somebody typed it.
+pub(super) fn item_id(text: &str) -> Result<ItemId, Failure> {
+    text.parse().map_err(|error| {
+        let sentence = format!("item id: {error}; `testudo inbox` and `testudo released` list them");
+        Failure::new(exit::USAGE, "usage", sentence)
+    })
 }
 
 #[derive(Subcommand)]
@@ -121,7 +139,9 @@ pub(super) struct StatusAt {
 
 /// The variables that belong to the configuration.
 pub(super) fn environment() -> BTreeMap<String, String> {
-    std::env::vars()
+    // Not `vars`, which panics over any variable that is not UTF-8, ours or not.
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
         .filter(|(name, _)| name.starts_with("TESTUDO__"))
         .collect()
 }
@@ -144,11 +164,11 @@ impl Command {
             Self::Release { draft, preview, at } => act::release(&draft, &preview, &at).await,
             Self::Forward { item, to } => act::forward(&item, &to).await,
             Self::Consent(consent) => consent.run().await,
-            Self::Retract(item) => act::on_item(&item, "retract").await,
+            Self::Retract(item) => act::on_item(&item, "/retract").await,
             Self::Inbox { at } => read::inbox(&at).await,
             Self::Released { at } => read::released(&at).await,
             Self::Show(item) => read::show(&item).await,
-            Self::Ack(item) => act::on_item(&item, "acknowledge").await,
+            Self::Ack(item) => act::on_item(&item, "/acknowledge").await,
             Self::Ledger(command) => command.run().await,
             Self::Policy(command) => command.run(),
         }

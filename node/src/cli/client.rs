@@ -62,7 +62,7 @@ impl Client {
         body: Vec<u8>,
     ) -> Result<T, Failure> {
         let socket = &self.folder.config.control_socket;
-        let data = self.folder.config.data.display().to_string();
+        let data = self.folder.root().display().to_string();
         let stream = UnixStream::connect(socket).await.map_err(|_| {
             unavailable(format!(
                 "no hub runs on `{data}`; start it with `testudo serve --data {data}`"

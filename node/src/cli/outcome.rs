@@ -10,6 +10,7 @@ use crate::config::ConfigError;
 use crate::folder::FolderError;
 use crate::process::StartError;
 use crate::store::OpenError;
+use crate::transport;
 
 /// Exit codes, as in sysexits where there is one.
 pub(super) mod exit {
@@ -79,6 +80,7 @@ impl From<StartError> for Failure {
             StartError::Open(OpenError::NotWritable { .. }) => (exit::CANNOT_CREATE, "folder-not-writable"),
             StartError::Open(_) | StartError::Read(_) | StartError::Anchor(_) => (exit::DATA, "database"),
             StartError::Policies(_) | StartError::Gate(_) | StartError::Restore(_) => (exit::CONFIG, "start"),
+            StartError::Transport(transport::StartError::KeyLog) => (exit::CONFIG, "key-log"),
             StartError::Transport(_) => (exit::UNAVAILABLE, "network"),
             _ => (exit::GENERAL, "start"),
         };
@@ -127,12 +129,32 @@ pub(super) fn finish(outcome: Result<Answer, Failure>, json: bool) -> ExitCode {
             let exit = problem.exit;
             let _closed = writeln!(std::io::stderr(), "testudo: {}", problem.sentence);
             if json {
-                let document = serde_json::to_value(ErrorBody { error: problem }).unwrap_or_default();
-                let _closed = writeln!(std::io::stdout(), "{document}");
+                print_problem(problem);
             }
             ExitCode::from(exit)
         }
     }
+}
+
+/// The end of a command that was not understood, after the explanation on standard error.
+pub(super) fn misused(error: &clap::Error, json: bool) -> ExitCode {
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    if json {
+        let words = error.to_string();
+        let words = words.trim_start_matches("error: ");
+        let sentence = words.split("\n\n").next().unwrap_or_default();
+        let sentence = sentence.split_whitespace().collect::<Vec<_>>().join(" ");
+        let Failure(problem) = Failure::new(exit::USAGE, "usage", sentence);
+        print_problem(problem);
+    }
+    ExitCode::from(exit::USAGE)
+}
+
+fn print_problem(problem: Problem) {
+    let document = serde_json::to_value(ErrorBody { error: problem }).unwrap_or_default();
+    let _closed = writeln!(std::io::stdout(), "{document}");
 }
 
 fn print(document: &serde_json::Value, text: &str, json: bool, code: ExitCode) -> ExitCode {

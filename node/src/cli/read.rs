@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use testudo_core::views::{DeliveryView, InboxEntry, Reply, Status};
 
-use super::arguments::{At, ItemAt, StatusAt};
+use super::arguments::{At, ItemAt, StatusAt, item_id};
 use super::client::Client;
 use super::outcome::{Answer, Failure, exit};
 use crate::api::ItemDocument;
@@ -31,10 +31,10 @@ pub(super) async fn status(at: StatusAt, what: Option<StatusWhat>) -> Result<Ans
             Ok(Answer::of(&status, text))
         }
         Some(StatusWhat::Holdings { item }) => {
-            let path = item.map_or_else(
-                || "/v1/holdings".to_owned(),
-                |item| format!("/v1/holdings/{item}"),
-            );
+            let path = match item {
+                None => "/v1/holdings".to_owned(),
+                Some(item) => format!("/v1/holdings/{}", item_id(&item)?),
+            };
             let holdings: Vec<DeliveryView> = client.get(&path).await?;
             let text = holdings.iter().map(holding_text).collect::<String>();
             Ok(Answer::of(
@@ -165,9 +165,9 @@ fn plain(text: &str) -> String {
 
 pub(super) async fn show(item: &ItemAt) -> Result<Answer, Failure> {
     let client = Client::new(&item.at)?;
-    let document: ItemDocument = client.get(&format!("/v1/items/{}", item.item)).await?;
+    let document: ItemDocument = client.get(&item.path("")?).await?;
     if document.bundle.is_some() {
-        let _noted: Reply = client.post(&format!("/v1/items/{}/open", item.item), &()).await?;
+        let _noted: Reply = client.post(&item.path("/open")?, &()).await?;
     }
     let mut text = entry_text(&document.entry);
     if let Some(bundle) = &document.bundle {

@@ -108,3 +108,32 @@ fn log(level: LogLevel, line: &str) {
         LogLevel::Debug | LogLevel::Info | LogLevel::Header => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rocksdb::statistics::Ticker;
+
+    use super::*;
+
+    #[test]
+    fn every_write_waits_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = database();
+        options.create_if_missing(true);
+        options.enable_statistics();
+        let db = DB::open(&options, folder.path()).unwrap();
+        let syncs = || options.get_ticker_count(Ticker::WalFileSynced);
+
+        let before = syncs();
+        db.put(b"a", b"1").unwrap();
+        assert_eq!(
+            syncs(),
+            before,
+            "the default does not wait, so the count tells something"
+        );
+        for n in 1..=3 {
+            db.put_opt(b"a", b"1", &durable()).unwrap();
+            assert_eq!(syncs(), before + n);
+        }
+    }
+}

@@ -58,8 +58,8 @@ impl Store {
 
         self.stop_on_error(|db| {
             let mut options = CompactOptions::default();
-            // The lowest level too: it is not touched by default, and there the oldest values lie.
-            options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+            // The lowest level too, which is left alone by default: there the oldest values lie.
+            options.set_bottommost_level_compaction(BottommostLevelCompaction::ForceOptimized);
             for (handle, row_key) in &places {
                 db.compact_range_cf_opt(*handle, Some(row_key), Some(row_key), &options);
             }

@@ -346,8 +346,4 @@ impl Store {
     pub(super) fn db(&self) -> &DB {
         &self.inner.db
     }
-
-    pub(super) fn stop(&self) {
-        self.inner.stopped.store(true, Ordering::SeqCst);
-    }
 }

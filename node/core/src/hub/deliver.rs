@@ -4,16 +4,17 @@
 //! hundredth. Nothing about a peer is remembered across connections: what has no receipt is
 //! sent again, in the order of its log.
 
-use testudo_policies::gate::Answer;
-use testudo_policies::gate::Question;
-use testudo_policies::permit::Permit;
+use testudo_policies::gate::{Answer, Question};
+use testudo_policies::permit::{MintError, Permit};
 use testudo_policies::vocabulary::Action;
 use testudo_protocol::envelope::{Envelope, Outer};
 use testudo_protocol::exchange::Control;
 use testudo_protocol::id::{AudienceId, EnvelopeHash, HubId, ItemRef, Sequence};
-use testudo_protocol::ledger::{DecisionAct, Entry};
+use testudo_protocol::ledger::{Decision, DecisionAct, Entry};
 use testudo_protocol::receipt::{Act, Receipt};
 
+use super::decide::Verdicts;
+use super::release::put_verdicts;
 use super::step::{After, Step};
 use super::{Hub, Loading, PeerFault};
 use crate::input::LoadId;
@@ -33,10 +34,21 @@ pub(super) struct Flight {
     envelope: EnvelopeHash,
 }
 
+/// Why a queued delivery is not sent now.
+enum NoPermit {
+    /// The gate says no.
+    Denied(Vec<String>),
+    /// The gate says yes, but on other grounds than the recorded decision.
+    OtherGrounds,
+}
+
 impl Hub {
+    /// Stands for a rule id where the record of a decision cannot be found: nothing is sent without it.
+    const NO_RECORD: &'static str = "no-recorded-decision";
+
     /// Reads what is queued for a connected peer, oldest first, up to the window.
     pub(super) fn push(&mut self, peer: HubId, out: &mut Vec<Output>) {
-        if !self.is_connected(peer) {
+        if self.fenced || !self.is_connected(peer) {
             return;
         }
         let under_way = self
@@ -92,31 +104,32 @@ impl Hub {
         let Some(bytes) = row.filter(|_| self.is_connected(peer)) else {
             return;
         };
-        let refused = match self.permit(flight.item, peer) {
-            _ if !queued => None,
-            Ok(permit) => match Outbound::content(permit, flight.item, bytes.clone(), &self.gate) {
-                Ok(outbound) => {
-                    out.push(Output::Transmit(peer, outbound));
-                    return;
-                }
-                Err(_) => None,
-            },
-            Err(rules) => Some(rules),
-        };
-        if let Some(rules) = refused {
-            self.withhold(flight.item, peer, rules, out);
-        }
         let outer = Envelope::decode(&bytes)
             .map(|envelope| envelope.outer().to_bytes())
             .unwrap_or_default();
-        self.send_control(peer, Control::OuterOnly(outer), out);
+        if queued {
+            match self.permit(flight.item, peer) {
+                // A permit minted in this very call cannot be stale or for another item.
+                Ok(permit) => out.extend(
+                    Outbound::content(permit, flight.item, bytes, &self.gate)
+                        .map(|outbound| Output::Transmit(peer, outbound)),
+                ),
+                Err(NoPermit::OtherGrounds) => self.decide_again(flight, peer, out),
+                Err(NoPermit::Denied(rules)) => {
+                    self.withhold(flight.item, peer, rules, out);
+                    self.send_control(peer, Control::OuterOnly(outer), out);
+                }
+            }
+        } else {
+            self.send_control(peer, Control::OuterOnly(outer), out);
+        }
     }
 
-    /// A fresh permit for one queued delivery, or the rules that now deny it.
-    fn permit(&self, item: ItemRef, receiver: HubId) -> Result<Permit, Vec<String>> {
-        let stale = || vec!["decision".to_owned()];
-        let delivery = self.deliveries.get(&(item, receiver)).ok_or_else(stale)?;
-        let record = self.items.get(&item).ok_or_else(stale)?;
+    /// A fresh permit for one queued delivery.
+    fn permit(&self, item: ItemRef, receiver: HubId) -> Result<Permit, NoPermit> {
+        let lost = || NoPermit::Denied(vec![Self::NO_RECORD.to_owned()]);
+        let delivery = self.deliveries.get(&(item, receiver)).ok_or_else(lost)?;
+        let record = self.items.get(&item).ok_or_else(lost)?;
         let consent = self.consents.get(&(item, self.me, receiver));
         let question = Question {
             action: if delivery.act == DecisionAct::Forward {
@@ -135,14 +148,63 @@ impl Hub {
         };
         let allowed = match self.gate.ask(&question, receiver) {
             Answer::Allowed(allowed) => allowed,
-            Answer::Denied(denied) => return Err(denied.rules().to_vec()),
+            Answer::Denied(denied) => return Err(NoPermit::Denied(denied.rules().to_vec())),
         };
-        let opening = self.openings.get(&delivery.decision).ok_or_else(stale)?;
+        let opening = self.openings.get(&delivery.decision).ok_or_else(lost)?;
         let recorded = self
             .ledger
             .recorded(delivery.decision, opening)
-            .map_err(|_| stale())?;
-        Permit::mint(allowed, &recorded).map_err(|_| stale())
+            .map_err(|_| lost())?;
+        Permit::mint(allowed, &recorded).map_err(|error| match error {
+            MintError::OtherGrounds => NoPermit::OtherGrounds,
+            MintError::OtherItem => lost(),
+        })
+    }
+
+    /// Charter or policies have changed since the decision, and the gate still says yes: enters
+    /// a new decision for this receiver, and sends once that is durable.
+    fn decide_again(&mut self, flight: Flight, receiver: HubId, out: &mut Vec<Output>) {
+        let verdicts = Verdicts {
+            allowed: vec![receiver],
+            denied: Vec::new(),
+        };
+        let (verdicts_root, lines) = self.verdicts_root(&verdicts);
+        let Some(record) = self.items.get(&flight.item) else {
+            return;
+        };
+        let Some(delivery) = self.deliveries.get(&(flight.item, receiver)) else {
+            return;
+        };
+        let forward = delivery.act == DecisionAct::Forward;
+        let entry = Entry::Decision(Decision {
+            act: if forward {
+                DecisionAct::Forward
+            } else {
+                DecisionAct::Resend
+            },
+            item: flight.item,
+            body_hash: record.body_hash,
+            charter: self.gate.charter_version(),
+            policies: self.gate.policies(),
+            verdicts_root,
+            allowed: 1,
+            denied: 0,
+        });
+        let mut step = Step::default();
+        let entered = self.enter(&mut step, entry).and_then(|decision| {
+            put_verdicts(&mut step, decision.0, &lines)?;
+            Ok(decision)
+        });
+        let Ok((index, opening)) = entered else { return };
+        self.openings.insert(index, opening);
+        if let Some(delivery) = self.deliveries.get_mut(&(flight.item, receiver)) {
+            delivery.decision = index;
+            // A delivery record is far below the codec's limit.
+            let _bounded = step.put(Family::Delivery, key::delivery(flight.item, receiver), delivery);
+        }
+        self.peers.entry(receiver).or_default().flights.remove(&flight);
+        step.then(After::Push(receiver));
+        self.commit(step, out);
     }
 
     /// Marks a queued delivery as no longer permitted. The outer part alone is sent, so that the

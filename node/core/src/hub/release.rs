@@ -88,9 +88,6 @@ impl Hub {
     }
 
     pub(super) fn enqueue(&mut self, job: Job, out: &mut Vec<Output>) -> Result<(), Refusal> {
-        if self.fenced {
-            return Err(Refusal::Fenced);
-        }
         if self.jobs.len() >= JOBS_MAX {
             return Err(Refusal::Busy {
                 waiting: self.jobs.len(),
@@ -538,7 +535,8 @@ impl Decided {
     }
 }
 
-fn put_verdicts(step: &mut Step, decision: u64, lines: &[VerdictLine]) -> Result<(), Refusal> {
+/// Stores the lines behind a decision's root as part of its step.
+pub(super) fn put_verdicts(step: &mut Step, decision: u64, lines: &[VerdictLine]) -> Result<(), Refusal> {
     let row = [key::index(decision), b"v".to_vec()].concat();
     let bytes = wire::encode(&lines).map_err(|_| Refusal::Internal {
         what: "verdicts are over their limit",

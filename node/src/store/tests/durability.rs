@@ -117,7 +117,9 @@ fn after_a_failed_write_nothing_is_written_and_all_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     store.write(&[Change::put(Family::Item, "a", "1")]).unwrap();
-    store.stop();
+    let broken = || DB::open(&Options::default(), folder.path().join("nothing")).map(drop);
+    let error = store.stop_on_error(|_| broken()).unwrap_err();
+    assert!(matches!(error, WriteError::Storage(_)) && error.is_final());
     let error = store
         .clone()
         .write(&[Change::put(Family::Item, "b", "1")])

@@ -1,0 +1,257 @@
+//! The federation of the simulation: ten hubs of every class, under a charter that all voters signed.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use testudo_core::keys::HubKeys;
+use testudo_crypto::commit::Salt;
+use testudo_crypto::keys::SigningKey;
+use testudo_crypto::note::{Note, NoteSigner, NoteVerifier};
+use testudo_crypto::seal::Identity;
+use testudo_policies::engine::Engine;
+use testudo_policies::gate::Gate;
+use testudo_protocol::charter::{Charter, CharterDocument, Member, Status, Voter};
+use testudo_protocol::id::{CharterVersion, Hash, HubId};
+use testudo_protocol::label::Class;
+use testudo_protocol::ledger::Ledger;
+
+/// End of the charter's validity, Unix seconds: long after every run.
+const VALID_UNTIL: u64 = 2_000_000_000;
+
+/// One member as the table below gives it.
+struct Seat {
+    code: &'static str,
+    class: Class,
+    sponsors: &'static [&'static str],
+    communities: &'static [&'static str],
+    caps: &'static [&'static str],
+    transfer_basis: bool,
+    /// What opens files sealed to this member: the text of 32 equal bytes, for nobody else to use.
+    identity: &'static str,
+}
+
+/// Everyone. GE has a single sponsor, so that rule R-10a denies it everything.
+const SEATS: [Seat; 10] = [
+    Seat {
+        code: "FR",
+        class: Class::MemberState,
+        sponsors: &[],
+        communities: &["elections", "health"],
+        caps: &["expiry", "purge"],
+        transfer_basis: true,
+        identity: "AGE-SECRET-KEY-1QYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZ9K4CN",
+    },
+    Seat {
+        code: "DE",
+        class: Class::MemberState,
+        sponsors: &[],
+        communities: &["elections"],
+        caps: &["expiry", "purge"],
+        transfer_basis: true,
+        identity: "AGE-SECRET-KEY-1QGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQ0N3JDM",
+    },
+    Seat {
+        code: "PL",
+        class: Class::MemberState,
+        sponsors: &[],
+        communities: &["elections"],
+        caps: &["expiry"],
+        transfer_basis: true,
+        identity: "AGE-SECRET-KEY-1QVPSXQCRQVPSXQCRQVPSXQCRQVPSXQCRQVPSXQCRQVPSXQCRQVPS2PGGME",
+    },
+    Seat {
+        code: "SE",
+        class: Class::MemberState,
+        sponsors: &[],
+        communities: &["health"],
+        caps: &["expiry", "purge"],
+        transfer_basis: true,
+        identity: "AGE-SECRET-KEY-1QSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQMDXKL7",
+    },
+    Seat {
+        code: "RO",
+        class: Class::MemberState,
+        sponsors: &[],
+        communities: &["elections"],
+        caps: &["expiry", "purge"],
+        transfer_basis: true,
+        identity: "AGE-SECRET-KEY-1Q5ZS2PG9Q5ZS2PG9Q5ZS2PG9Q5ZS2PG9Q5ZS2PG9Q5ZS2PG9Q5ZS7LLVFU",
+    },
+    Seat {
+        code: "EEAS",
+        class: Class::EuInstitution,
+        sponsors: &[],
+        communities: &["elections", "health"],
+        caps: &["expiry", "purge"],
+        transfer_basis: true,
+        identity: "AGE-SECRET-KEY-1QCRQVPSXQCRQVPSXQCRQVPSXQCRQVPSXQCRQVPSXQCRQVPSXQCRQNFCTU5",
+    },
+    Seat {
+        code: "MD",
+        class: Class::Associated,
+        sponsors: &["FR", "RO"],
+        communities: &["elections"],
+        caps: &["expiry", "purge"],
+        transfer_basis: true,
+        identity: "AGE-SECRET-KEY-1QURSWPC8QURSWPC8QURSWPC8QURSWPC8QURSWPC8QURSWPC8QURSKMP32K",
+    },
+    Seat {
+        code: "GE",
+        class: Class::Associated,
+        sponsors: &["DE"],
+        communities: &["elections"],
+        caps: &["expiry"],
+        transfer_basis: false,
+        identity: "AGE-SECRET-KEY-1PQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQWM47SV",
+    },
+    Seat {
+        code: "CA",
+        class: Class::Likeminded,
+        sponsors: &[],
+        communities: &["elections"],
+        caps: &["expiry"],
+        transfer_basis: false,
+        identity: "AGE-SECRET-KEY-1PYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSTFVYXW",
+    },
+    Seat {
+        code: "NGO",
+        class: Class::Stakeholder,
+        sponsors: &[],
+        communities: &[],
+        caps: &[],
+        transfer_basis: false,
+        identity: "AGE-SECRET-KEY-1PG9Q5ZS2PG9Q5ZS2PG9Q5ZS2PG9Q5ZS2PG9Q5ZS2PG9Q5ZS2PG9QXLTRNX",
+    },
+];
+
+/// What all hubs of all runs share: policies and charter.
+pub struct Federation {
+    engine: Engine,
+    charter: Charter,
+    codes: Vec<HubId>,
+}
+
+/// A hub code of this federation.
+pub fn hub(code: &str) -> HubId {
+    code.parse().expect("a hub code")
+}
+
+impl Federation {
+    /// The one federation, made on first use.
+    pub fn get() -> &'static Self {
+        static FEDERATION: OnceLock<Federation> = OnceLock::new();
+        FEDERATION.get_or_init(Self::found)
+    }
+
+    fn found() -> Self {
+        let engine = Engine::embedded().expect("the compiled-in policies load");
+        let members: Vec<Member> = (0u8..).zip(&SEATS).map(|(at, seat)| seat.member(at)).collect();
+        let voters = members
+            .iter()
+            .filter(|member| matches!(member.class, Class::MemberState | Class::EuInstitution))
+            .map(|member| Voter {
+                code: member.code,
+                governance: member.keys.governance,
+            });
+        let document = CharterDocument {
+            federation: "simulation".to_owned(),
+            realm: "live".to_owned(),
+            version: CharterVersion::new(1),
+            valid_until: VALID_UNTIL,
+            policies: Hash::new(*engine.baseline_hash().as_bytes()),
+            voters: voters.collect(),
+            members,
+        };
+        let charter = Charter::verify(&signed(&document)).expect("all voters have signed");
+        Self {
+            engine,
+            charter,
+            codes: SEATS.iter().map(|seat| hub(seat.code)).collect(),
+        }
+    }
+
+    /// The codes of all hubs, in the order of the table.
+    pub fn codes(&self) -> &[HubId] {
+        &self.codes
+    }
+
+    /// The charter.
+    pub fn charter(&self) -> &Charter {
+        &self.charter
+    }
+
+    /// The policies.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// A gate for one hub.
+    pub fn gate(&self) -> Gate {
+        Gate::new(self.engine.clone(), self.charter.clone()).expect("the charter names these policies")
+    }
+
+    /// The secrets of one hub, the same at each call.
+    pub fn keys(&self, code: HubId) -> HubKeys {
+        let at = self.codes.iter().position(|known| *known == code);
+        let at = at.expect("a member of the federation");
+        SEATS[at].keys(at as u8)
+    }
+
+    /// What verifies the checkpoints of one hub.
+    pub fn ledger_verifier(&self, code: HubId) -> NoteVerifier {
+        NoteVerifier::new(self.ledger_origin(code), self.keys(code).ledger.verifying_key())
+            .expect("a ledger's origin is a key name")
+    }
+
+    /// The origin line of one hub's ledger.
+    pub fn ledger_origin(&self, code: HubId) -> String {
+        Ledger::origin_of(self.charter.realm(), code)
+    }
+}
+
+impl Seat {
+    fn keys(&self, at: u8) -> HubKeys {
+        let key = |purpose: u8| SigningKey::from_seed([at * 16 + purpose; 32]);
+        HubKeys {
+            transport: key(1),
+            payload: key(2),
+            ledger: key(3),
+            governance: key(4),
+            identity: Identity::from_secret(self.identity).expect("an identity of the table"),
+            audience: Salt::from_bytes([at; 32]),
+        }
+    }
+
+    fn member(&self, at: u8) -> Member {
+        let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+        Member {
+            code: hub(self.code),
+            class: self.class,
+            status: Status::Active,
+            eu_member: matches!(self.class, Class::MemberState | Class::EuInstitution),
+            accredited_level: 2,
+            soi_level: 2,
+            sponsors: self.sponsors.iter().map(|code| hub(code)).collect(),
+            transfer_basis: self.transfer_basis,
+            communities: texts(self.communities),
+            exercises: Default::default(),
+            caps: texts(self.caps),
+            tags: BTreeMap::new(),
+            keys: self.keys(at).public(),
+            address: ([127, 0, 0, 1], 4_000 + u16::from(at)).into(),
+        }
+    }
+}
+
+fn signed(document: &CharterDocument) -> Vec<u8> {
+    let signers: Vec<NoteSigner> = (0u8..)
+        .zip(&SEATS)
+        .filter(|(_, seat)| document.voters.iter().any(|voter| voter.code == hub(seat.code)))
+        .map(|(at, seat)| {
+            let name = document.signer_name(hub(seat.code));
+            NoteSigner::new(name, &seat.keys(at).governance).expect("a signer's name")
+        })
+        .collect();
+    let note = Note::sign(document.to_text(), &signers.iter().collect::<Vec<_>>());
+    note.expect("the charter is a note").to_bytes()
+}

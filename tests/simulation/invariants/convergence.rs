@@ -1,0 +1,125 @@
+//! After everyone can reach everyone again, everyone who may know something does.
+
+use testudo_core::records::{DeliveryRecord, DeliveryState, ItemRecord, ItemState};
+use testudo_protocol::id::{HubId, Timestamp};
+
+use super::{Held, broken};
+use crate::world::World;
+
+const NAME: &str = "logs_converge";
+
+/// Every receiver has every item that is meant for it, withdrawn items are gone everywhere and
+/// answered for, and no message is still owed.
+pub fn invariant_logs_converge(world: &World) -> Held {
+    for (hub, station) in &world.stations {
+        if world.watch.liars.contains(hub) {
+            continue;
+        }
+        if !station.disk.is_idle() || station.hub.is_none() {
+            return broken(NAME, *hub, "has not come to rest");
+        }
+        for record in station.disk.items() {
+            if record.originator != *hub {
+                check_copy(world, *hub, &record)?;
+            }
+        }
+        for delivery in station.disk.deliveries() {
+            if !world.watch.liars.contains(&delivery.receiver) {
+                check_delivery(world, *hub, &delivery)?;
+            }
+        }
+        let owed = station
+            .disk
+            .receipts()
+            .find(|receipt| !receipt.noted && !world.watch.liars.contains(&receipt.to));
+        if let Some(receipt) = owed {
+            return broken(NAME, *hub, format_args!("{} has not noted a receipt", receipt.to));
+        }
+    }
+    Ok(())
+}
+
+/// A copy at another hub says what its originator says.
+fn check_copy(world: &World, hub: HubId, record: &ItemRecord) -> Held {
+    if world.watch.liars.contains(&record.originator) {
+        return Ok(());
+    }
+    let item = record.item;
+    let disk = &world.stations[&hub].disk;
+    let Some(original) = world.stations[&record.originator].disk.item(item) else {
+        return broken(
+            NAME,
+            hub,
+            format_args!("holds {item}, which its originator does not"),
+        );
+    };
+    if original.body_hash != record.body_hash || original.label != record.label {
+        return broken(
+            NAME,
+            hub,
+            format_args!("holds another {item} than its originator"),
+        );
+    }
+    if original.state == ItemState::Retracted && record.state != ItemState::Retracted {
+        return broken(NAME, hub, format_args!("has not heard that {item} is withdrawn"));
+    }
+    if disk.has_body(item) == (record.state == ItemState::Retracted) {
+        return broken(
+            NAME,
+            hub,
+            format_args!("content of {item} is not as its state says"),
+        );
+    }
+    Ok(())
+}
+
+/// What the sender believes of a delivery is what the receiver holds.
+fn check_delivery(world: &World, hub: HubId, delivery: &DeliveryRecord) -> Held {
+    let (item, receiver) = (delivery.item, delivery.receiver);
+    let disk = &world.stations[&hub].disk;
+    let copy = world.stations[&receiver].disk.item(item);
+    let Some(record) = disk.item(item) else {
+        return broken(NAME, hub, format_args!("delivers {item}, which it does not hold"));
+    };
+    match (&delivery.state, &copy) {
+        (DeliveryState::Refused { .. }, _) => {}
+        (DeliveryState::Queued, _) if has_expired(world, hub, &record) => {}
+        (DeliveryState::Queued, _) => {
+            return broken(NAME, hub, format_args!("{receiver} still lacks {item}"));
+        }
+        (DeliveryState::Objected, _) => {
+            return broken(NAME, hub, format_args!("{receiver} objects to {item}"));
+        }
+        (DeliveryState::Delivered, None) if delivery.purged.is_none() => {
+            return broken(NAME, hub, format_args!("{receiver} does not hold {item}"));
+        }
+        (DeliveryState::Delivered, _) => {}
+        (DeliveryState::Withheld { settled: false, .. }, _) => {
+            return broken(NAME, hub, format_args!("{receiver} lacks the place of {item}"));
+        }
+        (DeliveryState::Withheld { .. }, _) if record.state == ItemState::Retracted => {}
+        (DeliveryState::Withheld { .. }, _) if has_expired(world, hub, &record) => {}
+        (DeliveryState::Withheld { rules, .. }, _) => {
+            return broken(
+                NAME,
+                hub,
+                format_args!("{item} is kept from {receiver} by {rules:?}"),
+            );
+        }
+    }
+    let withdrawn = record.originator == hub && record.state == ItemState::Retracted;
+    if withdrawn && copy.is_some() {
+        let answered = disk
+            .notice(item.item, receiver)
+            .is_some_and(|notice| notice.answered.is_some());
+        if !answered {
+            return broken(NAME, hub, format_args!("{receiver} has not answered for {item}"));
+        }
+    }
+    Ok(())
+}
+
+fn has_expired(world: &World, hub: HubId, record: &ItemRecord) -> bool {
+    let expires = Timestamp::from_seconds(record.label.expires_at);
+    expires != Timestamp::default() && world.clock(hub) >= expires
+}

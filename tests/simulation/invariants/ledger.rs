@@ -1,0 +1,110 @@
+//! Ledgers: they only grow, every act rests on an earlier decision, and what was signed stays true.
+
+use std::collections::BTreeMap;
+
+use testudo_core::hub::Anchor;
+use testudo_core::output::{Change, Family};
+use testudo_crypto::checkpoint::Checkpoint;
+use testudo_crypto::merkle::Frontier;
+use testudo_crypto::note::Note;
+use testudo_protocol::id::HubId;
+use testudo_protocol::ledger::{Entry, Leaf, audit};
+
+use super::{Broken, Held, broken};
+use crate::disk::Disk;
+use crate::federation::Federation;
+use crate::world::World;
+
+const NAME: &str = "ledgers_only_grow_and_verify";
+
+/// A leaf or an opening is written once and stays.
+pub fn check_change(disk: &Disk, hub: HubId, change: &Change) -> Held {
+    let (family, key, value) = match change {
+        Change::Put { family, key, value } => (*family, key, Some(value)),
+        Change::Erase { family, key } => (*family, key, None),
+    };
+    let is_ledger = matches!(family, Family::Leaf | Family::Opening);
+    match (disk.row(family, key), value) {
+        (Some(old), Some(new)) if is_ledger && old != new.as_slice() => {
+            broken(NAME, hub, format_args!("writes over a row of family {family:?}"))
+        }
+        (Some(_), None) if is_ledger => broken(NAME, hub, format_args!("erases a row of family {family:?}")),
+        _ => Ok(()),
+    }
+}
+
+/// An anchor is only set over entries that are on disk, and its note says the same.
+pub fn invariant_anchors_are_durable_and_signed(
+    world: &World,
+    hub: HubId,
+    anchor: &Anchor,
+    note: &[u8],
+) -> Held {
+    const NAME: &str = "anchors_are_durable_and_signed";
+    let roots = roots(&world.stations[&hub].disk, hub)?;
+    if roots.get(&anchor.size) != Some(&anchor.root) {
+        return broken(
+            NAME,
+            hub,
+            format_args!("anchors {} entries that its disk does not hold", anchor.size),
+        );
+    }
+    let verifier = Federation::get().ledger_verifier(hub);
+    let verified = Note::parse(note).and_then(|note| note.verify(std::slice::from_ref(&verifier)));
+    let signed = verified.ok().and_then(|note| Checkpoint::parse(note.text()).ok());
+    match signed {
+        Some(signed) if signed.size.get() == anchor.size && signed.root.digest().to_hex() == anchor.root => {
+            Ok(())
+        }
+        _ => broken(NAME, hub, "anchors something else than it signed"),
+    }
+}
+
+/// The tree contains every older checkpoint, the audit finds nothing, every release has its
+/// decision on the same item, and the hub is not fenced.
+pub fn invariant_ledgers_only_grow_and_verify(world: &World, hub: HubId) -> Held {
+    let station = &world.stations[&hub];
+    let disk = &station.disk;
+    let roots = roots(disk, hub)?;
+    for anchor in disk.anchors() {
+        if roots.get(&anchor.size) != Some(&anchor.root) {
+            return broken(NAME, hub, format_args!("checkpoint {} is no prefix", anchor.size));
+        }
+    }
+    let fenced = station.hub.as_ref().is_some_and(|hub| hub.status().fenced);
+    if fenced {
+        return broken(NAME, hub, "is fenced");
+    }
+    let federation = Federation::get();
+    let origin = federation.ledger_origin(hub);
+    let verifier = federation.ledger_verifier(hub);
+    let checkpoint = disk.row(Family::Checkpoint, b"own").map(|note| (note, &verifier));
+    if let Err(error) = audit(&origin, &disk.leaves(), &disk.openings(), checkpoint) {
+        return broken(NAME, hub, error);
+    }
+    let entries: BTreeMap<u64, Entry> = disk.entries(&origin).into_iter().collect();
+    for (index, entry) in &entries {
+        let Entry::Release { item, decision, .. } = entry else {
+            continue;
+        };
+        match entries.get(decision) {
+            Some(Entry::Decision(decided)) if decided.item == *item && decision < index => {}
+            _ => return broken(NAME, hub, format_args!("release {index} without its decision")),
+        }
+    }
+    Ok(())
+}
+
+/// The root at every size, in hexadecimal.
+fn roots(disk: &Disk, hub: HubId) -> Result<BTreeMap<u64, String>, Broken> {
+    let mut frontier = Frontier::new();
+    let mut roots = BTreeMap::new();
+    for (index, bytes) in disk.leaves().iter().enumerate() {
+        match Leaf::from_bytes(bytes) {
+            Some(leaf) => frontier.append(leaf.hash()),
+            None => return broken(NAME, hub, format_args!("leaf {index} is malformed")),
+        };
+        roots.insert(frontier.size().get(), frontier.root().digest().to_hex());
+    }
+    Ok(roots)
+}

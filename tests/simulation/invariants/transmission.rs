@@ -1,0 +1,114 @@
+//! What may leave a hub.
+
+use testudo_core::records::{ItemRecord, ItemState};
+use testudo_policies::vocabulary::Action;
+use testudo_protocol::envelope::Envelope;
+use testudo_protocol::exchange::Message;
+use testudo_protocol::id::HubId;
+use testudo_protocol::ledger::Entry;
+
+use super::{Broken, Held, broken};
+use crate::federation::Federation;
+use crate::law::{self, Case};
+use crate::world::World;
+
+/// Content goes only where the law lets it go, on a decision and a release that are on disk, and
+/// never after the item was withdrawn.
+pub fn invariant_nothing_is_transmitted_without_right(
+    world: &World,
+    from: HubId,
+    to: HubId,
+    frame: &[u8],
+) -> Held {
+    const NAME: &str = "nothing_is_transmitted_without_right";
+    let content = match Message::decode(frame) {
+        Ok(Message::Content(content)) => content,
+        Ok(Message::Control(_)) => return Ok(()),
+        Err(error) => return broken(NAME, from, error),
+    };
+    let hash = match Envelope::decode(&content) {
+        Ok(envelope) => envelope.hash(),
+        Err(error) => return broken(NAME, from, error),
+    };
+    let disk = &world.stations[&from].disk;
+    let Some(delivery) = disk.deliveries_to(to).find(|delivery| delivery.envelope == hash) else {
+        return broken(
+            NAME,
+            from,
+            format_args!("sends {to} an envelope that is not for it"),
+        );
+    };
+    let item = delivery.item;
+    let Some(record) = disk.item(item) else {
+        return broken(NAME, from, format_args!("sends {item}, which it does not hold"));
+    };
+    if record.state == ItemState::Retracted {
+        return broken(NAME, from, format_args!("sends {to} {item}, which is withdrawn"));
+    }
+    let origin = Federation::get().ledger_origin(from);
+    match disk.entry(&origin, delivery.decision) {
+        Some(Entry::Decision(decision)) if decision.item == item => {}
+        _ => {
+            return broken(
+                NAME,
+                from,
+                format_args!("sends {item} without a decision on disk"),
+            );
+        }
+    }
+    if may_have(world, from, to, &record) {
+        Ok(())
+    } else {
+        broken(
+            NAME,
+            from,
+            format_args!("sends {to} {item}, which the law denies it"),
+        )
+    }
+}
+
+/// No stretch of a ciphertext is in any frame to a hub that may not have the item.
+pub fn invariant_ciphertext_canaries_stay_inside(
+    world: &World,
+    from: HubId,
+    to: HubId,
+    frame: &[u8],
+) -> Held {
+    for (sealer, item) in world.watch.canaries(frame) {
+        let record = world.stations[&from].disk.item(item);
+        let inside = record.is_some_and(|record| sealer == from && may_have(world, from, to, &record));
+        if !inside {
+            return Err(Broken {
+                invariant: "ciphertext_canaries_stay_inside",
+                hub: from,
+                what: format!("a frame to {to} holds ciphertext of {item}, sealed by {sealer}"),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whether the law lets `receiver` have an item from `sender` now, asked past the gate.
+fn may_have(world: &World, sender: HubId, receiver: HubId, record: &ItemRecord) -> bool {
+    let now = world.clock(sender);
+    let consented = world.stations[&record.originator].disk.consents().any(|token| {
+        let fields = token.fields();
+        fields.item == record.item
+            && (fields.holder, fields.recipient) == (sender, receiver)
+            && now < fields.until
+    });
+    let case = Case {
+        action: if sender == record.originator {
+            Action::Release
+        } else {
+            Action::Forward
+        },
+        sender,
+        originator: record.originator,
+        label: &record.label,
+        purpose: &record.purpose,
+        consented,
+        now,
+    };
+    law::permits(&case, receiver)
+}

@@ -1,0 +1,96 @@
+//! The straight answer to "may this hub have this item", asked past the gate.
+//!
+//! Questions are built here from label and charter, so that a mistake in how the gate builds its
+//! own shows as a difference.
+
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+use testudo_policies::engine::Asked;
+use testudo_policies::prepared::Prepared;
+use testudo_policies::request::{Assessment, Context, Peer};
+use testudo_policies::vocabulary::{Action, Channel, Level};
+use testudo_protocol::id::{HubId, Timestamp};
+use testudo_protocol::label::Label;
+
+use crate::federation::Federation;
+
+/// One question without its receiver.
+pub struct Case<'a> {
+    /// Release or forward.
+    pub action: Action,
+    /// Who sends.
+    pub sender: HubId,
+    /// Who signed the label.
+    pub originator: HubId,
+    /// The label.
+    pub label: &'a Label,
+    /// The purpose of the release.
+    pub purpose: &'a str,
+    /// Whether the originator has consented to this sender and this receiver.
+    pub consented: bool,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// Whether the policies of the federation let `receiver` have the item.
+pub fn permits(case: &Case<'_>, receiver: HubId) -> bool {
+    let context = Context {
+        sender: case.sender.to_string(),
+        now: i64::try_from(case.now.seconds()).expect("a time of this age"),
+        charter_fresh: true,
+        charter_forked: false,
+        channel: Channel::Live,
+        crypto_level: Level::SENSITIVE,
+        purpose: case.purpose.to_owned(),
+        priority: "routine".to_owned(),
+    };
+    let code = receiver.to_string();
+    let item = assessment(case, &code);
+    prepared()
+        .decide(case.action, &code, &item, &context, Asked::Sending)
+        .is_permit()
+}
+
+fn assessment(case: &Case<'_>, receiver: &str) -> Assessment {
+    let mut item = serde_json::to_value(case.label).expect("a label is plain data");
+    let fields = item.as_object_mut().expect("a label is an object");
+    fields.remove("national");
+    fields.insert("originator".to_owned(), json!(case.originator));
+    fields.insert("labelOk".to_owned(), json!(case.label.check().is_ok()));
+    let consent = if case.consented && case.action == Action::Forward {
+        vec![receiver]
+    } else {
+        Vec::new()
+    };
+    if let Some(Value::Array(named)) = fields.get_mut("relTo") {
+        named.extend(consent.iter().map(|code| json!(code)));
+    }
+    fields.insert("consent".to_owned(), json!(consent));
+    serde_json::from_value(item).expect("label and policies share their words")
+}
+
+fn prepared() -> &'static Prepared {
+    static PREPARED: OnceLock<Prepared> = OnceLock::new();
+    PREPARED.get_or_init(|| {
+        let federation = Federation::get();
+        let peers: Vec<Peer> = federation
+            .charter()
+            .members()
+            .map(|member| {
+                let peer = json!({
+                    "code": member.code, "cls": member.class, "status": member.status,
+                    "euMember": member.eu_member, "accreditedLevel": member.accredited_level,
+                    "soiLevel": member.soi_level, "activeSponsors": member.sponsors.len(),
+                    "transferBasis": member.transfer_basis, "communities": member.communities,
+                    "exercises": member.exercises, "caps": member.caps, "tags": {},
+                });
+                serde_json::from_value(peer).expect("charter and policies share their words")
+            })
+            .collect();
+        federation
+            .engine()
+            .prepare(&peers)
+            .expect("the members fit the schema")
+    })
+}

@@ -1,0 +1,196 @@
+//! What the process around a hub does: outputs become effects, effects become inputs.
+
+use testudo_core::hub::Anchor;
+use testudo_core::input::{CommandId, Input};
+use testudo_core::output::{Event, Output};
+use testudo_core::refusal::Refusal;
+use testudo_core::views::Reply;
+use testudo_protocol::exchange::{Control, Message};
+use testudo_protocol::id::HubId;
+
+use crate::disk::Job;
+use crate::invariants::{self, Held};
+use crate::network::Way;
+use crate::world::{Happening, World};
+
+/// Longest that a write or a reading takes, in milliseconds.
+const DISK_MILLIS_MAX: u64 = 40;
+
+/// Longest from the disk to the hub, in milliseconds.
+const TOLD_MILLIS_MAX: u64 = 20;
+
+/// Longest that sealing takes, in milliseconds.
+const SEAL_MILLIS_MAX: u64 = 60;
+
+/// Longest that a frame is under way, in milliseconds.
+const FLIGHT_MILLIS_MAX: u64 = 250;
+
+impl World {
+    /// Moves a hub by one input and does what it wants done.
+    pub(crate) fn feed(&mut self, code: HubId, input: Input) -> Held {
+        let now = self.clock(code);
+        let Some(hub) = self.station(code).hub.as_mut() else {
+            return Ok(());
+        };
+        let outputs = hub.handle(now, input);
+        self.carry_out_all(code, outputs)
+    }
+
+    /// Carries out outputs in their order, as far as the process lives.
+    pub(crate) fn carry_out_all(&mut self, code: HubId, outputs: Vec<Output>) -> Held {
+        for output in outputs {
+            match self.station(code).fuse {
+                Some(0) => {
+                    self.crash(code);
+                    return Ok(());
+                }
+                Some(left) => self.station(code).fuse = Some(left - 1),
+                None => {}
+            }
+            self.carry_out(code, output)?;
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, code: HubId, output: Output) -> Held {
+        match output {
+            Output::Persist(batch, changes) => self.ask_disk(code, Job::Write(batch, changes)),
+            Output::Load(load, family, key) => self.ask_disk(code, Job::Read(load, family, key)),
+            Output::Seal(id, order) => {
+                let sealed = order.carry_out();
+                if let (Some(item), Ok(cipher)) = (order.item(), &sealed) {
+                    self.watch.note_sealed(code, item, cipher);
+                }
+                self.station(code).sealed.insert(id.0, sealed);
+                let life = self.station(code).life;
+                let takes = self.dice.between(1, SEAL_MILLIS_MAX);
+                self.after(takes, Happening::Sealed(code, life, id.0));
+            }
+            Output::Transmit(peer, outbound) => {
+                invariants::invariant_no_output_leaks_content(code, &format!("{outbound:?}"))?;
+                return self.transmit((code, peer), outbound.into_frame());
+            }
+            Output::Disconnect(peer) => {
+                self.note(code, format_args!("disconnects {peer}"));
+                self.cut(code, peer);
+            }
+            Output::Anchor { size, root, note } => {
+                self.note(code, format_args!("anchors {size}"));
+                let anchor = Anchor { size, root };
+                invariants::invariant_anchors_are_durable_and_signed(self, code, &anchor, &note)?;
+                self.station(code).disk.set_anchor(anchor);
+            }
+            Output::Reply(id, reply) => return self.reply(code, id, reply),
+            Output::Report(event) => return self.report(code, event),
+        }
+        Ok(())
+    }
+
+    fn ask_disk(&mut self, code: HubId, job: Job) {
+        let takes = self.dice.between(1, DISK_MILLIS_MAX);
+        let done = self.station(code).disk_free_at.max(self.now + takes);
+        let life = self.station(code).life;
+        self.station(code).disk_free_at = done;
+        self.station(code).disk.ask(job);
+        self.after(done - self.now, Happening::Disk(code, life));
+    }
+
+    pub(crate) fn on_disk(&mut self, code: HubId, life: u64) -> Held {
+        if self.station(code).life != life {
+            return Ok(());
+        }
+        invariants::before_write(self, code)?;
+        let takes = self.dice.between(1, TOLD_MILLIS_MAX);
+        let now = self.now;
+        let station = self.station(code);
+        if let Some(input) = station.disk.work() {
+            station.told.push_back(input);
+            station.told_at = station.told_at.max(now + takes);
+            let wait = station.told_at - now;
+            self.after(wait, Happening::Told(code, life));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn on_told(&mut self, code: HubId, life: u64) -> Held {
+        let station = self.station(code);
+        if station.life != life {
+            return Ok(());
+        }
+        match station.told.pop_front() {
+            Some(input) => self.feed(code, input),
+            None => Ok(()),
+        }
+    }
+
+    /// Hands frames to the network as the edge gives them.
+    fn transmit(&mut self, way: Way, frame: Vec<u8>) -> Held {
+        let (from, to) = way;
+        let mut edge = std::mem::replace(&mut self.edge, Box::new(crate::adversary::Honest));
+        let frames = edge.send(&mut self.dice, from, to, frame);
+        self.edge = edge;
+        for (to, frame) in frames {
+            let kind = kind(&frame);
+            self.count(&format!("frame {kind}"));
+            self.note(from, format_args!("sends {to} {kind}"));
+            invariants::on_transmission(self, from, to, &frame)?;
+            let takes = self.dice.between(1, FLIGHT_MILLIS_MAX);
+            let arrival = self.now + takes;
+            if let Some((at, epoch)) = self.network.send((from, to), frame, arrival) {
+                self.after(at - self.now, Happening::Arrival((from, to), epoch));
+            }
+        }
+        Ok(())
+    }
+
+    fn reply(&mut self, code: HubId, id: CommandId, reply: Result<Reply, Refusal>) -> Held {
+        let asked = self.station(code).asked.remove(&id.0);
+        let words = match &reply {
+            Ok(reply) => format!("{reply:?}"),
+            Err(refusal) => format!("{refusal:?} {refusal}"),
+        };
+        invariants::invariant_no_output_leaks_content(code, &words)?;
+        let asked = invariants::invariant_every_command_is_answered_once(code, id, asked)?;
+        match reply {
+            Ok(reply) => {
+                self.count(&format!("done {}", asked.what));
+                self.note(code, format_args!("has done {}", asked.what));
+                invariants::on_reply(self, code, &reply, asked.previewed)
+            }
+            Err(refusal) => {
+                self.count(&format!("refused {} {}", asked.what, refusal.code()));
+                self.note(code, format_args!("refuses {}: {}", asked.what, refusal.code()));
+                invariants::invariant_no_hub_finds_a_defect_in_itself(code, &refusal)
+            }
+        }
+    }
+
+    fn report(&mut self, code: HubId, event: Event) -> Held {
+        let words = format!("{event:?}");
+        invariants::invariant_no_output_leaks_content(code, &words)?;
+        match &event {
+            // What was wrong may name lengths, which sealing changes from run to run.
+            Event::PeerFault { peer, what } => {
+                self.count(&format!("fault found: {what}"));
+                self.note(code, format_args!("blames {peer}"));
+            }
+            _ => self.note(code, format_args!("reports {words}")),
+        }
+        invariants::on_report(self, code, &event)
+    }
+}
+
+/// What a frame is, without anything that differs from run to run.
+pub fn kind(frame: &[u8]) -> &'static str {
+    match Message::decode(frame) {
+        Ok(Message::Content(_)) => "content",
+        Ok(Message::Control(Control::Hello { .. })) => "hello",
+        Ok(Message::Control(Control::OuterOnly(_))) => "outer only",
+        Ok(Message::Control(Control::Expect { .. })) => "expect",
+        Ok(Message::Control(Control::Receipt(_))) => "receipt",
+        Ok(Message::Control(Control::Noted { .. })) => "noted",
+        Ok(Message::Control(Control::Notice(_))) => "notice",
+        Ok(Message::Control(Control::Consent(_))) => "consent",
+        Err(_) => "nonsense",
+    }
+}

@@ -1,0 +1,150 @@
+//! What people do: release, correct, withdraw, consent, forward, read. Some of it is not allowed.
+
+use testudo_core::hub::Hub;
+use testudo_core::input::{Command, Draft, ReleaseCommand};
+use testudo_core::views::InboxEntry;
+use testudo_policies::explain::Language;
+use testudo_protocol::id::{HubId, ItemId};
+
+use crate::drafts;
+use crate::federation::Federation;
+use crate::invariants::{self, Held};
+use crate::watch::{Drafted, marker, written};
+use crate::world::{Happening, World};
+
+/// Longest from a preview to its approval, in milliseconds.
+const APPROVAL_MILLIS_MAX: u64 = 600;
+
+/// Longest from a consent to the forwarding that follows, in milliseconds.
+const FORWARD_MILLIS_MAX: u64 = 3_000;
+
+/// Shortest and longest life of a consent, in milliseconds.
+const CONSENT_MILLIS: (u64, u64) = (3_000, 60_000);
+
+impl World {
+    /// One person at one hub does one thing.
+    pub(crate) fn work(&mut self) -> Held {
+        let codes = Federation::get().codes();
+        let hub = *self.dice.pick(codes).expect("there are hubs");
+        if !self.is_up(hub) {
+            return Ok(());
+        }
+        match self.dice.below(100) {
+            0..36 => self.draft(hub, "release", None),
+            36..46 => match self.own_item(hub) {
+                Some(item) => self.draft(hub, "correct", Some(item)),
+                None => Ok(()),
+            },
+            46..54 => match self.own_item(hub) {
+                Some(item) => self.command(hub, "retract", None, Command::Retract { item }),
+                None => Ok(()),
+            },
+            54..66 => self.consent(hub),
+            66..74 => match (self.any_item(hub), self.dice.pick(codes).copied()) {
+                (Some(item), Some(to)) => self.command(hub, "forward", None, Command::Forward { item, to }),
+                _ => Ok(()),
+            },
+            74..88 => match self.any_item(hub) {
+                Some(item) => self.command(hub, "open", None, Command::Open { item }),
+                None => Ok(()),
+            },
+            88..98 => match self.any_item(hub) {
+                Some(item) => self.command(hub, "acknowledge", None, Command::Acknowledge { item }),
+                None => Ok(()),
+            },
+            _ => {
+                let item = ItemId::new([0xee; 16]);
+                self.command(hub, "open", None, Command::Open { item })
+            }
+        }
+    }
+
+    /// Somebody writes a draft and looks at its preview; the approval comes later.
+    fn draft(&mut self, hub: HubId, what: &'static str, corrects: Option<ItemId>) -> Held {
+        let made = self.clock(hub);
+        let label = drafts::label(&mut self.dice, hub, made.seconds());
+        let marker = marker(self.plan.seed, self.watch.drafts.len());
+        let bundle = drafts::bundle(&mut self.dice, &label, &written(&marker));
+        let purpose = "situational-awareness".to_owned();
+        let draft = Draft {
+            bundle,
+            label: label.clone(),
+            purpose: purpose.clone(),
+            corrects,
+        };
+        let drafted = Drafted {
+            originator: hub,
+            label,
+            purpose,
+            made,
+        };
+        self.watch.drafts.insert(marker, drafted);
+        self.count(&format!("draft {what}"));
+        let Some(machine) = self.stations[&hub].hub.as_ref() else {
+            return Ok(());
+        };
+        match machine.preview(draft.clone(), Language::English) {
+            Ok(preview) => {
+                invariants::invariant_no_output_leaks_content(hub, &format!("{preview:?}"))?;
+                let permitted = preview.verdicts.iter().filter(|line| line.decision == "permit");
+                let permitted = permitted.map(|line| line.hub).collect();
+                let release = ReleaseCommand {
+                    draft,
+                    preview: preview.hash,
+                };
+                let takes = self.dice.between(1, APPROVAL_MILLIS_MAX);
+                self.after(takes, Happening::Approve(hub, Box::new(release), permitted));
+                Ok(())
+            }
+            Err(refusal) => {
+                self.count(&format!("refused preview {}", refusal.code()));
+                invariants::invariant_no_output_leaks_content(hub, &format!("{refusal:?} {refusal}"))?;
+                invariants::invariant_no_hub_finds_a_defect_in_itself(hub, &refusal)
+            }
+        }
+    }
+
+    pub(crate) fn approve(&mut self, hub: HubId, release: ReleaseCommand, permitted: Vec<HubId>) -> Held {
+        self.command(hub, "release", Some(permitted), Command::Release(release))
+    }
+
+    /// Somebody consents to an onward disclosure, and the holder mostly makes use of it.
+    fn consent(&mut self, hub: HubId) -> Held {
+        let codes = Federation::get().codes();
+        let holder = *self.dice.pick(codes).expect("there are hubs");
+        let recipient = *self.dice.pick(codes).expect("there are hubs");
+        let Some(item) = self.own_item(hub) else {
+            return Ok(());
+        };
+        let lasts = self.dice.between(CONSENT_MILLIS.0, CONSENT_MILLIS.1);
+        let consent = Command::Consent {
+            item,
+            holder,
+            recipient,
+            until: self.clock(hub).plus_millis(lasts),
+            purpose: "onward".to_owned(),
+        };
+        if self.dice.chance(85) {
+            let pause = self.dice.between(50, FORWARD_MILLIS_MAX);
+            self.after(pause, Happening::Forward(holder, item, recipient));
+        }
+        self.command(hub, "consent", None, consent)
+    }
+
+    fn own_item(&mut self, hub: HubId) -> Option<ItemId> {
+        self.pick_item(hub, |machine| machine.released())
+    }
+
+    fn any_item(&mut self, hub: HubId) -> Option<ItemId> {
+        self.pick_item(hub, |machine| {
+            let mut all = machine.inbox();
+            all.extend(machine.released());
+            all
+        })
+    }
+
+    fn pick_item(&mut self, hub: HubId, list: impl Fn(&Hub) -> Vec<InboxEntry>) -> Option<ItemId> {
+        let entries = list(self.stations[&hub].hub.as_ref()?);
+        self.dice.pick(&entries).map(|entry| entry.item)
+    }
+}

@@ -1,0 +1,374 @@
+//! The world: ten hubs, their disks and streams, one clock, and the queue of what happens next.
+//!
+//! Everything that happens is an entry of one queue, ordered by virtual time and by when it was
+//! planned; nothing depends on the machine. The world plays the shell of every hub.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use testudo_core::hub::{Hub, HubConfig};
+use testudo_core::input::{Command, CommandId, Input, ReleaseCommand, SealId};
+use testudo_crypto::entropy::Entropy;
+use testudo_crypto::seal::SealError;
+use testudo_protocol::id::{HubId, ItemId, Timestamp};
+
+use crate::adversary::{Edge, Honest};
+use crate::dice::Dice;
+use crate::disk::Disk;
+use crate::federation::Federation;
+use crate::invariants::{self, Held};
+use crate::network::{Network, Way};
+use crate::watch::Watch;
+
+/// Where virtual time begins, in milliseconds since 1970.
+const EPOCH_MILLIS: u64 = 1_790_000_000_000;
+
+/// Farthest that the clock of a hub is ahead, in milliseconds.
+const SKEW_MILLIS_MAX: u64 = 2_000;
+
+/// Time between the ticks of a hub, in milliseconds.
+const TICK_MILLIS: u64 = 500;
+
+/// Time between the checkpoints of a hub, in milliseconds.
+const CHECKPOINT_MILLIS: u64 = 2_000;
+
+/// More steps than any run takes: beyond them the hubs talk in circles.
+const STEPS_MAX: u64 = 400_000;
+
+/// One hub with what surrounds it.
+pub struct Station {
+    /// The machine; nothing while its process is down.
+    pub hub: Option<Hub>,
+    /// What survives the process.
+    pub disk: Disk,
+    /// Counts the processes of this hub, so that effects of an earlier one are void.
+    pub life: u64,
+    /// Outputs until the process dies, if it is to die.
+    pub fuse: Option<u64>,
+    /// Commands that have not been answered: what was asked and who was to get it.
+    pub asked: BTreeMap<u64, Asked>,
+    pub(crate) told: VecDeque<Input>,
+    pub(crate) disk_free_at: u64,
+    pub(crate) told_at: u64,
+    pub(crate) sealed: BTreeMap<u64, Result<Vec<u8>, SealError>>,
+    ahead_millis: u64,
+}
+
+/// A command under way.
+pub struct Asked {
+    /// What kind of command.
+    pub what: &'static str,
+    /// Whom the preview named, for a release.
+    pub previewed: Option<Vec<HubId>>,
+}
+
+/// What can happen next.
+pub(crate) enum Happening {
+    /// A frame arrives.
+    Arrival(Way, u64),
+    /// A sender notices that its stream is gone.
+    Lost(Way, u64),
+    /// A stream opens over the connection of a generation.
+    Open(Way, u64),
+    /// A pair tries to connect.
+    Redial(HubId, HubId),
+    /// The disk has done what comes next.
+    Disk(HubId, u64),
+    /// A hub hears from its disk.
+    Told(HubId, u64),
+    /// A sealing is done.
+    Sealed(HubId, u64, u64),
+    /// Time passes at a hub.
+    Tick(HubId),
+    /// Somebody does something.
+    Work,
+    /// A previewed draft is approved.
+    Approve(HubId, Box<ReleaseCommand>, Vec<HubId>),
+    /// Somebody forwards an item.
+    Forward(HubId, ItemId, HubId),
+    /// Something breaks.
+    Fault,
+    /// A process starts again.
+    Restart(HubId),
+    /// A hub is back on the network.
+    Rejoin(HubId),
+    /// No more faults: everything comes back.
+    Heal,
+}
+
+/// How a run is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Where chance begins.
+    pub seed: u64,
+    /// Commands given.
+    pub commands: u64,
+    /// Faults struck.
+    pub faults: u64,
+    /// Time within which they come, in milliseconds.
+    pub span_millis: u64,
+}
+
+/// The whole of a run.
+pub struct World {
+    /// Its set-up.
+    pub plan: Plan,
+    /// All chance.
+    pub dice: Dice,
+    /// Virtual time since the start, in milliseconds.
+    pub now: u64,
+    /// The hubs.
+    pub stations: BTreeMap<HubId, Station>,
+    /// The streams between them.
+    pub network: Network,
+    /// What the invariants remember.
+    pub watch: Watch,
+    /// What happened, without anything that depends on the randomness of sealing.
+    pub trace: Vec<String>,
+    /// How often each fault was struck and each thing happened.
+    pub counts: BTreeMap<String, u64>,
+    /// Where frames leave a hub.
+    pub edge: Box<dyn Edge>,
+    queue: BTreeMap<(u64, u64), Happening>,
+    planned: u64,
+    /// Entries of the queue that are not ticks.
+    busy: u64,
+    calm: bool,
+    commands: u64,
+}
+
+impl World {
+    /// Ten honest hubs that have never run.
+    pub fn new(plan: Plan) -> Self {
+        Self::with_edge(plan, Box::new(Honest))
+    }
+
+    /// Ten hubs whose frames pass an edge.
+    pub fn with_edge(plan: Plan, edge: Box<dyn Edge>) -> Self {
+        let mut world = Self {
+            plan,
+            dice: Dice::new(plan.seed),
+            now: 0,
+            stations: BTreeMap::new(),
+            network: Network::default(),
+            watch: Watch::new(edge.liars()),
+            trace: Vec::new(),
+            counts: BTreeMap::new(),
+            edge,
+            queue: BTreeMap::new(),
+            planned: 0,
+            busy: 0,
+            calm: false,
+            commands: 0,
+        };
+        world.plan_run();
+        world
+    }
+
+    fn plan_run(&mut self) {
+        let codes = Federation::get().codes();
+        for (at, code) in codes.iter().enumerate() {
+            let station = Station::new(self.dice.below(SKEW_MILLIS_MAX));
+            self.stations.insert(*code, station);
+            self.after(0, Happening::Restart(*code));
+            let first_tick = self.dice.between(1, TICK_MILLIS);
+            self.after(first_tick, Happening::Tick(*code));
+            for peer in codes.iter().skip(at + 1) {
+                self.plan_redial(*code, *peer, 1, 200);
+            }
+        }
+        for _ in 0..self.plan.commands {
+            let at = self.dice.between(300, self.plan.span_millis);
+            self.after(at, Happening::Work);
+        }
+        for _ in 0..self.plan.faults {
+            let at = self.dice.between(300, self.plan.span_millis);
+            self.after(at, Happening::Fault);
+        }
+        // After the last approval and the last onward disclosure that follow from the work.
+        self.after(self.plan.span_millis + 4_000, Happening::Heal);
+    }
+
+    /// Runs until nothing is left to do, then asks the invariants of the end.
+    pub fn run(&mut self) -> Held {
+        let mut steps = 0;
+        let mut quiet_since = None;
+        while let Some(((at, _), happening)) = self.queue.pop_first() {
+            self.now = at;
+            steps += 1;
+            if steps > STEPS_MAX {
+                return invariants::broken_circle(self);
+            }
+            self.busy -= u64::from(!matches!(happening, Happening::Tick(_)));
+            self.happen(happening)?;
+            // A last round of ticks, for checkpoints over what came last.
+            match quiet_since {
+                _ if !self.calm || self.busy > 0 => quiet_since = None,
+                None => quiet_since = Some(self.now),
+                Some(since) if self.now > since + 2 * CHECKPOINT_MILLIS => break,
+                Some(_) => {}
+            }
+        }
+        invariants::at_the_end(self)
+    }
+
+    fn happen(&mut self, happening: Happening) -> Held {
+        match happening {
+            Happening::Arrival(way, epoch) => self.on_arrival(way, epoch),
+            Happening::Lost(way, epoch) => self.on_lost(way, epoch),
+            Happening::Open(way, generation) => self.on_open(way, generation),
+            Happening::Redial(one, other) => self.on_redial(one, other),
+            Happening::Disk(hub, life) => self.on_disk(hub, life),
+            Happening::Told(hub, life) => self.on_told(hub, life),
+            Happening::Sealed(hub, life, id) => self.on_sealed(hub, life, id),
+            Happening::Tick(hub) => {
+                self.after(TICK_MILLIS, Happening::Tick(hub));
+                self.feed(hub, Input::Tick)
+            }
+            Happening::Work => self.work(),
+            Happening::Approve(hub, release, previewed) => self.approve(hub, *release, previewed),
+            Happening::Forward(hub, item, to) => {
+                self.command(hub, "forward", None, Command::Forward { item, to })
+            }
+            Happening::Fault => self.strike(),
+            Happening::Restart(hub) => self.start(hub),
+            Happening::Rejoin(hub) => {
+                self.network.set_partitioned(hub, false);
+                Ok(())
+            }
+            Happening::Heal => {
+                self.heal();
+                Ok(())
+            }
+        }
+    }
+
+    /// Plans something for so many milliseconds from now.
+    pub(crate) fn after(&mut self, millis: u64, happening: Happening) {
+        self.planned += 1;
+        self.busy += u64::from(!matches!(happening, Happening::Tick(_)));
+        self.queue.insert((self.now + millis, self.planned), happening);
+    }
+
+    /// The clock of a hub.
+    pub fn clock(&self, hub: HubId) -> Timestamp {
+        let ahead = self.stations[&hub].ahead_millis;
+        Timestamp::from_millis(EPOCH_MILLIS + self.now + ahead)
+    }
+
+    /// The station of a hub.
+    pub(crate) fn station(&mut self, hub: HubId) -> &mut Station {
+        self.stations.get_mut(&hub).expect("a hub of the federation")
+    }
+
+    /// Whether the process of a hub runs.
+    pub fn is_up(&self, hub: HubId) -> bool {
+        self.stations[&hub].hub.is_some()
+    }
+
+    /// Whether the time of faults is over.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.calm
+    }
+
+    pub(crate) fn become_calm(&mut self) {
+        self.calm = true;
+    }
+
+    /// Notes what happened.
+    pub(crate) fn note(&mut self, hub: HubId, what: std::fmt::Arguments<'_>) {
+        self.trace.push(format!("{:>6} {hub} {what}", self.now));
+    }
+
+    /// Counts something.
+    pub(crate) fn count(&mut self, what: &str) {
+        *self.counts.entry(what.to_owned()).or_default() += 1;
+    }
+
+    /// Starts the process of a hub from what its disk holds.
+    fn start(&mut self, code: HubId) -> Held {
+        if self.is_up(code) {
+            return Ok(());
+        }
+        let federation = Federation::get();
+        let config = HubConfig {
+            me: code,
+            keys: federation.keys(code),
+            gate: federation.gate(),
+            entropy: Entropy::from_seed(self.dice.bytes32()),
+            tick_millis: CHECKPOINT_MILLIS,
+        };
+        let now = self.clock(code);
+        let disk = &self.stations[&code].disk;
+        let restored = Hub::restore(config, disk.rows(), disk.anchors().last(), now);
+        let (hub, outputs) = match restored {
+            Ok(restored) => restored,
+            Err(error) => return invariants::broken_restore(code, &error),
+        };
+        self.note(code, format_args!("starts"));
+        let station = self.station(code);
+        station.life += 1;
+        station.hub = Some(hub);
+        invariants::after_restart(self, code)?;
+        self.carry_out_all(code, outputs)
+    }
+
+    /// Gives a hub a command.
+    pub(crate) fn command(
+        &mut self,
+        hub: HubId,
+        what: &'static str,
+        previewed: Option<Vec<HubId>>,
+        command: Command,
+    ) -> Held {
+        if !self.is_up(hub) {
+            return Ok(());
+        }
+        self.commands += 1;
+        let id = self.commands;
+        self.count(&format!("command {what}"));
+        self.note(hub, format_args!("is asked to {what}"));
+        self.station(hub).asked.insert(id, Asked { what, previewed });
+        self.feed(hub, Input::Command(CommandId(id), command))
+    }
+
+    fn on_sealed(&mut self, hub: HubId, life: u64, id: u64) -> Held {
+        let station = self.station(hub);
+        if station.life != life {
+            return Ok(());
+        }
+        match station.sealed.remove(&id) {
+            Some(sealed) => self.feed(hub, Input::Sealed(SealId(id), sealed)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Station {
+    fn new(ahead_millis: u64) -> Self {
+        Self {
+            hub: None,
+            disk: Disk::default(),
+            life: 0,
+            fuse: None,
+            asked: BTreeMap::new(),
+            told: VecDeque::new(),
+            disk_free_at: 0,
+            told_at: 0,
+            sealed: BTreeMap::new(),
+            ahead_millis,
+        }
+    }
+
+    /// The process dies: all that it knew and had not written is gone.
+    pub(crate) fn die(&mut self) {
+        self.hub = None;
+        self.life += 1;
+        self.fuse = None;
+        self.disk.lose_power();
+        self.told.clear();
+        self.sealed.clear();
+        self.asked.clear();
+        self.disk_free_at = 0;
+        self.told_at = 0;
+    }
+}
