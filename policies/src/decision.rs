@@ -27,7 +27,7 @@ pub enum Verdict {
 /// ```compile_fail
 /// let forged = testudo_policies::decision::Decision {
 ///     decision: testudo_policies::decision::Verdict::Permit,
-///     ..todo!()
+///     ..unreachable!()
 /// };
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

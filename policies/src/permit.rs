@@ -18,7 +18,7 @@ use crate::vocabulary::Action;
 ///
 /// ```compile_fail
 /// # use testudo_policies::permit::Allowed;
-/// let forged = Allowed { receiver: todo!(), action: todo!(), item: todo!(), body_hash: todo!(), charter: todo!(), policies: todo!() };
+/// let forged = Allowed { receiver: unreachable!(), action: unreachable!(), item: unreachable!(), body_hash: unreachable!(), charter: unreachable!(), policies: unreachable!() };
 /// ```
 #[derive(Debug, PartialEq, Eq)]
 pub struct Allowed {
@@ -34,7 +34,7 @@ pub struct Allowed {
 ///
 /// ```compile_fail
 /// # use testudo_policies::permit::Permit;
-/// let forged = Permit { allowed: todo!(), decision: todo!() };
+/// let forged = Permit { allowed: unreachable!(), decision: unreachable!() };
 /// ```
 ///
 /// ```compile_fail

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::fault::DemoError;
 
 /// Longest title, so that a heading stays on its line.
-const TITLE_CHARS_MAX: usize = 64;
+const TITLE_CHARS_MAX: usize = 76;
 
 /// A STIX 2.1 bundle of `testnet/assessments`.
 #[derive(Clone, Copy, Debug)]

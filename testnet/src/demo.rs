@@ -146,11 +146,12 @@ fn leave_running(stage: &mut Stage) -> Result<(), DemoError> {
         let desk = stage.federation.desk(hub);
         stage.screen.verbatim(&desk.program.typed(&desk.addressed(words)));
     }
-    let folder = quoted(&folder.path().to_string_lossy());
-    stage.screen.say("To end them and remove their data:");
-    stage
-        .screen
-        .verbatim(&format!("kill {}; rm -r {folder}", ids.join(" ")));
+    stage.screen.say("To end them, and then to remove their data:");
+    stage.screen.verbatim(&format!("kill {}", ids.join(" ")));
+    stage.screen.verbatim(&format!(
+        "rm -r {}",
+        quoted(&stage.federation.folder().path().to_string_lossy())
+    ));
     Ok(())
 }
 

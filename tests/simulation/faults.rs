@@ -6,6 +6,7 @@ use testudo_protocol::id::HubId;
 use crate::federation::Federation;
 use crate::invariants::Held;
 use crate::network::Way;
+use crate::shell::kind;
 use crate::world::{Happening, World};
 
 /// Longest until a side notices that its stream is gone, in milliseconds.
@@ -158,7 +159,7 @@ impl World {
             let Some(frame) = self.network.held((peer, hub)) else {
                 break;
             };
-            self.feed(hub, Input::Frame(peer, frame))?;
+            self.hear((peer, hub), frame)?;
         }
         Ok(())
     }
@@ -169,11 +170,17 @@ impl World {
             return Ok(());
         };
         if self.network.has_session(to, from) {
-            self.feed(to, Input::Frame(from, frame))
+            self.hear(way, frame)
         } else {
             self.network.hold(way, frame);
             Ok(())
         }
+    }
+
+    fn hear(&mut self, (from, to): Way, frame: Vec<u8>) -> Held {
+        let kind = kind(&frame);
+        self.note(to, format_args!("hears {from} {kind}"));
+        self.feed(to, Input::Frame(from, frame))
     }
 
     /// The end of all faults: hubs that are down start, and everyone can reach everyone.

@@ -58,8 +58,16 @@ fn ten_hubs_converge_without_faults() {
 
 #[test]
 fn ten_hubs_keep_every_invariant_under_loss_delay_and_restarts() {
+    let range = std::env::var("TESTUDO_SIM_SEED")
+        .ok()
+        .and_then(|s| s.parse::<u64>().ok());
+    let to = std::env::var("TO")
+        .ok()
+        .and_then(|s| s.parse::<u64>().ok())
+        .unwrap_or(30);
     let mut bad = std::collections::BTreeMap::new();
-    for seed in 0..30 {
+    let seeds = range.map_or(0..to, |s| s..s + 1);
+    for seed in seeds {
         let mut world = World::new(Plan {
             seed,
             commands: 70,
@@ -67,6 +75,10 @@ fn ten_hubs_keep_every_invariant_under_loss_delay_and_restarts() {
             span_millis: 25_000,
         });
         if let Err(broken) = world.run() {
+            if range.is_some() {
+                println!("{}", world.trace.join("\n"));
+                println!("{:#?}", world.counts);
+            }
             println!("seed {seed}: {broken}");
             *bad.entry(broken.invariant).or_insert(0) += 1;
         }

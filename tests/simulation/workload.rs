@@ -105,7 +105,12 @@ impl World {
     }
 
     pub(crate) fn approve(&mut self, hub: HubId, release: ReleaseCommand, permitted: Vec<HubId>) -> Held {
-        self.command(hub, "release", Some(permitted), Command::Release(release))
+        self.command(
+            hub,
+            "release",
+            Some(permitted),
+            Command::Release(Box::new(release)),
+        )
     }
 
     /// Somebody consents to an onward disclosure, and the holder mostly makes use of it.

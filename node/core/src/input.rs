@@ -45,7 +45,7 @@ pub enum Input {
 /// What a person or a tool asks for.
 pub enum Command {
     /// Release a draft to everyone whom the gate allows.
-    Release(ReleaseCommand),
+    Release(Box<ReleaseCommand>),
     /// Give another hub's item to one more hub.
     Forward {
         /// The item, in its latest version here.

@@ -12,7 +12,7 @@ use testudo_protocol::id::{HubId, ItemRef};
 ///
 /// ```compile_fail
 /// # use testudo_core::outbound::Outbound;
-/// let forged = Outbound { receiver: todo!(), message: todo!() };
+/// let forged = Outbound { receiver: unreachable!(), message: unreachable!() };
 /// ```
 pub struct Outbound {
     receiver: HubId,

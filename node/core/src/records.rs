@@ -109,12 +109,9 @@ pub struct DeliveryRecord {
 }
 
 impl DeliveryRecord {
-    /// Whether any byte of it may have reached the receiver.
+    /// Whether any byte of it may have reached the receiver: also of what is withheld by now.
     pub fn may_have_left(&self) -> bool {
-        matches!(
-            self.state,
-            DeliveryState::Queued | DeliveryState::Delivered | DeliveryState::Objected
-        )
+        !matches!(self.state, DeliveryState::Refused { .. })
     }
 }
 

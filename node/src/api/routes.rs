@@ -84,7 +84,7 @@ async fn preview(State(hub): State<HubHandle>, Json(draft): Json<DraftBody>) -> 
 }
 
 async fn release(State(hub): State<HubHandle>, Json(body): Json<ReleaseBody>) -> Answer<Reply> {
-    act(&hub, Command::Release(body.into())).await
+    act(&hub, Command::Release(Box::new(body.into()))).await
 }
 
 async fn show(State(hub): State<HubHandle>, Path(item): Path<String>) -> Answer<ItemDocument> {
@@ -181,8 +181,6 @@ async fn retract(State(hub): State<HubHandle>, Path(item): Path<String>) -> Answ
 }
 
 async fn ledger(State(hub): State<HubHandle>) -> Answer<crate::cli::LedgerReport> {
-    let audited = hub
-        .read(|hub, store| crate::cli::audit_ledger(hub, store))
-        .await?;
+    let audited = hub.read(crate::cli::audit_ledger).await?;
     Ok(Json(audited))
 }

@@ -1,5 +1,6 @@
 //! A draft from the command line: a bundle file and the label in words.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -63,9 +64,9 @@ fn required<T: Clone>(field: &str, flag: &str, value: &Option<T>) -> Result<T, F
     })
 }
 
-fn words<T: FromStr>(field: &str, texts: &[String]) -> Result<std::collections::BTreeSet<T>, Failure>
+fn words<T>(field: &str, texts: &[String]) -> Result<BTreeSet<T>, Failure>
 where
-    T: Ord,
+    T: FromStr + Ord,
     T::Err: std::fmt::Display,
 {
     let word = |text: &String| {

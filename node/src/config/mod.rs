@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 
 use crate::telemetry::{Filter, LogFormat};
 
-pub use error::{ConfigError, Origin, Problem, Problems};
+pub use error::{ConfigError, Origin, PROBLEMS_MAX, Problem, Problems};
 pub use example::example;
 
 /// Name of the configuration file in the data folder.

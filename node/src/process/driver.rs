@@ -22,12 +22,15 @@ const REQUESTS_MAX: usize = 256;
 /// Requests taken in one round, so that their writes share one flush.
 const ROUND_MAX: usize = 64;
 
+/// A look at the hub and its database, carried out on the hub thread.
+pub type Look = Box<dyn FnOnce(&Hub, &Store) + Send>;
+
 /// What the hub thread is asked.
 pub enum Request {
     /// Carry out a command and answer once it is durable.
     Command(Command, oneshot::Sender<Result<Reply, Refusal>>),
     /// Look at the hub and the database; changes nothing.
-    Read(Box<dyn FnOnce(&Hub, &Store) + Send>),
+    Read(Look),
     /// Something happened on the network.
     Network(TransportEvent),
     /// A second has passed.

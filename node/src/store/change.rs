@@ -24,7 +24,7 @@ pub enum Change {
         /// At most [`VALUE_BYTES_MAX`].
         value: Zeroizing<Vec<u8>>,
     },
-    /// Removes a row, if there is one. Its old value stays in files for a while: see [`Store::purge`].
+    /// Removes a row, if there is one. Its old value stays in files for a while: see [`Store::purge`](super::Store::purge).
     Delete {
         /// Which kind of row.
         family: Family,

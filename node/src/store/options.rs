@@ -101,7 +101,7 @@ fn family(cache: &Cache) -> Options {
 }
 
 fn log(level: LogLevel, line: &str) {
-    let line: String = line.chars().take(LINE_CHARS_MAX).collect();
+    let line: String = line.trim_end().chars().take(LINE_CHARS_MAX).collect();
     match level {
         LogLevel::Warn => tracing::warn!(error = line, "database"),
         LogLevel::Error | LogLevel::Fatal => tracing::error!(error = line, "database"),

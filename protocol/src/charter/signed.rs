@@ -19,7 +19,7 @@ pub const MEMBERS_MAX: usize = 2_000;
 ///
 /// ```compile_fail
 /// # use testudo_protocol::charter::Charter;
-/// let forged = Charter { document: todo!(), realm: todo!(), members: todo!(), fingerprint: todo!() };
+/// let forged = Charter { document: unreachable!(), realm: unreachable!(), members: unreachable!(), fingerprint: unreachable!() };
 /// ```
 #[derive(Clone, Debug)]
 pub struct Charter {

@@ -19,7 +19,7 @@ mod signed_part;
 
 pub use header::{DecisionRef, Header, Kind, Licence, SUITE};
 pub use outer::{Outer, OuterError, OuterFields};
-pub use received::{Envelope, EnvelopeError, OpenError, Opened, Opener, Payload, Verified};
+pub use received::{Envelope, EnvelopeError, Forwarded, OpenError, Opened, Opener, Payload, Verified};
 pub use recipients::{RecipientEntry, Recipients};
 pub use signed_part::{ForwardBody, SignedPart, SignedPartError, VerifiedPart, key_tag};
 

@@ -39,7 +39,7 @@ impl std::fmt::Debug for Envelope {
 ///
 /// ```compile_fail
 /// # use testudo_protocol::envelope::Verified;
-/// let forged = Verified { envelope: todo!() };
+/// let forged = Verified { envelope: unreachable!() };
 /// ```
 #[derive(Debug)]
 pub struct Verified {
@@ -50,7 +50,7 @@ pub struct Verified {
 ///
 /// ```compile_fail
 /// # use testudo_protocol::envelope::Opened;
-/// let forged = Opened { carrier: todo!(), payload: todo!() };
+/// let forged = Opened { carrier: unreachable!(), payload: unreachable!() };
 /// ```
 #[derive(Debug)]
 pub struct Opened {
@@ -64,14 +64,15 @@ pub enum Payload {
     /// The sender's own item.
     Own(Bundle),
     /// Another hub's item, forwarded untouched.
-    Forwarded {
-        /// The original, verified on its own.
-        original: VerifiedPart,
-        /// Its bundle.
-        bundle: Bundle,
-        /// The originator's consent, verified, if one came along.
-        consent: Option<ConsentToken>,
-    },
+    Forwarded(Box<Forwarded>),
+}
+
+/// Another hub's item inside an envelope of the forwarder.
+#[derive(Debug)]
+pub struct Forwarded {
+    original: VerifiedPart,
+    bundle: Bundle,
+    consent: Option<ConsentToken>,
 }
 
 /// Why an envelope is refused before it is opened.
@@ -323,11 +324,11 @@ impl Payload {
             }
         };
         let bundle = bundle_of(&original)?;
-        Ok(Self::Forwarded {
+        Ok(Self::Forwarded(Box::new(Forwarded {
             original,
             bundle,
             consent,
-        })
+        })))
     }
 }
 
@@ -347,14 +348,15 @@ impl Opened {
     pub fn original(&self) -> &VerifiedPart {
         match &self.payload {
             Payload::Own(_) => &self.carrier,
-            Payload::Forwarded { original, .. } => original,
+            Payload::Forwarded(forwarded) => &forwarded.original,
         }
     }
 
     /// The bundle.
     pub fn bundle(&self) -> &Bundle {
         match &self.payload {
-            Payload::Own(bundle) | Payload::Forwarded { bundle, .. } => bundle,
+            Payload::Own(bundle) => bundle,
+            Payload::Forwarded(forwarded) => &forwarded.bundle,
         }
     }
 
@@ -362,7 +364,7 @@ impl Opened {
     pub fn consent(&self) -> Option<&ConsentToken> {
         match &self.payload {
             Payload::Own(_) => None,
-            Payload::Forwarded { consent, .. } => consent.as_ref(),
+            Payload::Forwarded(forwarded) => forwarded.consent.as_ref(),
         }
     }
 }

@@ -33,7 +33,7 @@ impl std::fmt::Debug for SignedPart {
 ///
 /// ```compile_fail
 /// # use testudo_protocol::envelope::VerifiedPart;
-/// let forged = VerifiedPart { part: todo!(), header: todo!() };
+/// let forged = VerifiedPart { part: unreachable!(), header: unreachable!() };
 /// ```
 #[derive(Debug)]
 pub struct VerifiedPart {

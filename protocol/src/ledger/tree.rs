@@ -46,7 +46,7 @@ pub struct Appended {
 ///
 /// ```compile_fail
 /// # use testudo_protocol::ledger::Recorded;
-/// let forged = Recorded { decision: todo!(), at: todo!() };
+/// let forged = Recorded { decision: unreachable!(), at: unreachable!() };
 /// ```
 ///
 /// It cannot be copied either:

@@ -2,6 +2,7 @@
 
 use testudo_core::records::{DeliveryRecord, DeliveryState, ItemRecord, ItemState};
 use testudo_protocol::id::{HubId, Timestamp};
+use testudo_protocol::receipt::Receipt;
 
 use super::{Held, broken};
 use crate::world::World;
@@ -33,7 +34,8 @@ pub fn invariant_logs_converge(world: &World) -> Held {
             .receipts()
             .find(|receipt| !receipt.noted && !world.watch.liars.contains(&receipt.to));
         if let Some(receipt) = owed {
-            return broken(NAME, *hub, format_args!("{} has not noted a receipt", receipt.to));
+            let given = Receipt::decode(&receipt.bytes).map(|given| *given.fields());
+            return broken(NAME, *hub, format_args!("{} has not noted {given:?}", receipt.to));
         }
     }
     Ok(())

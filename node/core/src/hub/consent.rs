@@ -3,7 +3,9 @@
 use testudo_policies::explain::Language;
 use testudo_policies::gate::{Answer, Question};
 use testudo_policies::vocabulary::Action;
-use testudo_protocol::consent::{ConsentFields, ConsentSubject, ConsentToken, PURPOSE_BYTES_MAX};
+use testudo_protocol::consent::{
+    ConsentError, ConsentFields, ConsentSubject, ConsentToken, PURPOSE_BYTES_MAX,
+};
 use testudo_protocol::envelope::{ForwardBody, Kind, SignedPart};
 use testudo_protocol::exchange::Control;
 use testudo_protocol::id::{Hash, HubId, ItemId, ItemRef, Timestamp};
@@ -230,9 +232,12 @@ impl Hub {
             item: fields.item,
             body_hash: fields.body_hash,
         };
-        token
-            .verify(self.gate.charter(), &subject, fields.recipient, self.now)
-            .map_err(|error| PeerFault::of(&error))?;
+        match token.verify(self.gate.charter(), &subject, fields.recipient, self.now) {
+            Ok(()) => {}
+            // An expired token is the network's delay, not the peer's fault.
+            Err(ConsentError::Expired) => return Ok(()),
+            Err(error) => return Err(PeerFault::of(&error)),
+        }
         let place = (fields.item, fields.holder, fields.recipient);
         if self.consents.get(&place) == Some(&token) {
             return Ok(());

@@ -107,6 +107,8 @@ impl Hub {
         let outer = Envelope::decode(&bytes)
             .map(|envelope| envelope.outer().to_bytes())
             .unwrap_or_default();
+        // An outer part is read from disk and keeps its place among the envelopes of its log: it does
+        // not wait for what is under way.
         if queued {
             match self.permit(flight.item, peer) {
                 // A permit minted in this very call cannot be stale or for another item.
@@ -117,11 +119,11 @@ impl Hub {
                 Err(NoPermit::OtherGrounds) => self.decide_again(flight, peer, out),
                 Err(NoPermit::Denied(rules)) => {
                     self.withhold(flight.item, peer, rules, out);
-                    self.send_control(peer, Control::OuterOnly(outer), out);
+                    self.transmit_control(peer, Control::OuterOnly(outer), out);
                 }
             }
         } else {
-            self.send_control(peer, Control::OuterOnly(outer), out);
+            self.transmit_control(peer, Control::OuterOnly(outer), out);
         }
     }
 
@@ -130,6 +132,9 @@ impl Hub {
         let lost = || NoPermit::Denied(vec![Self::NO_RECORD.to_owned()]);
         let delivery = self.deliveries.get(&(item, receiver)).ok_or_else(lost)?;
         let record = self.items.get(&item).ok_or_else(lost)?;
+        if record.state == ItemState::Retracted {
+            return Err(NoPermit::Denied(Vec::new()));
+        }
         let consent = self.consents.get(&(item, self.me, receiver));
         let question = Question {
             action: if delivery.act == DecisionAct::Forward {
@@ -258,6 +263,10 @@ impl Hub {
                     true
                 }
                 // A receiver that lost its disk asks for what it once had.
+                DeliveryState::Withheld { settled, .. } if !passed && *settled => {
+                    *settled = false;
+                    true
+                }
                 DeliveryState::Delivered if !passed => {
                     delivery.state = DeliveryState::Queued;
                     true

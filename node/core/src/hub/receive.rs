@@ -3,6 +3,7 @@
 use testudo_crypto::digest::Digest;
 use testudo_policies::gate::Question;
 use testudo_policies::vocabulary::Action;
+use testudo_protocol::consent::ConsentError;
 use testudo_protocol::envelope::{
     Envelope, EnvelopeError, Kind, OpenError, Opened, Opener, OuterFields, Verified,
 };
@@ -168,6 +169,8 @@ impl Hub {
                 .map_err(|error| PeerFault::of(&error)),
             // Ours to catch up with: the peer sends it again after the charter has arrived.
             Err(OpenError::NewerCharter { .. }) => Ok(()),
+            // The network's delay: the peer's own gate denies it the next time.
+            Err(OpenError::Consent(ConsentError::Expired)) => Ok(()),
             Err(error) => {
                 let fault = PeerFault::of(&error);
                 self.store_unreadable(peer, verified, out)

@@ -42,7 +42,7 @@ use crate::views::{Reply, Verdict};
 /// A release that waits for its turn.
 pub(super) enum Job {
     /// One of our own items.
-    Release(CommandId, ReleaseCommand),
+    Release(CommandId, Box<ReleaseCommand>),
     /// Another hub's item, its body at hand.
     Forward(Box<ForwardRequest>, Vec<u8>),
 }
@@ -81,7 +81,7 @@ impl Hub {
     pub(super) fn ask_release(
         &mut self,
         id: CommandId,
-        command: ReleaseCommand,
+        command: Box<ReleaseCommand>,
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
         self.enqueue(Job::Release(id, command), out)
@@ -121,7 +121,7 @@ impl Hub {
     fn decide_release(
         &mut self,
         command: CommandId,
-        release: ReleaseCommand,
+        release: Box<ReleaseCommand>,
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
         let proposed = self.propose(release.draft)?;

@@ -139,7 +139,7 @@ impl Hub {
         match after {
             After::Decided(decided) => self.on_decided(*decided, out),
             After::Reply(command, reply) => out.push(Output::Reply(command, Ok(reply))),
-            After::Control(peer, control) => self.send_control(peer, control, out),
+            After::Control(peer, control) => self.transmit_control(peer, control, out),
             After::Push(peer) => self.push(peer, out),
             After::Notices(peer) => self.send_notices(peer, out),
             After::NextJob => self.next_job(out),
@@ -151,7 +151,19 @@ impl Hub {
         }
     }
 
+    /// Sends a message once every step so far is durable.
+    ///
+    /// INVARIANT (durable before said): no message tells a peer what a crash could still undo. A
+    /// receipt, a notice or a token that is repeated may come from a step that is under way.
     pub(super) fn send_control(&mut self, peer: HubId, control: Control, out: &mut Vec<Output>) {
+        match self.pending.values_mut().next_back() {
+            Some(newest) => newest.after.push(After::Control(peer, control)),
+            None => self.transmit_control(peer, control, out),
+        }
+    }
+
+    /// Sends a message that rests on nothing but what is durable already.
+    pub(super) fn transmit_control(&mut self, peer: HubId, control: Control, out: &mut Vec<Output>) {
         if self.is_connected(peer) {
             out.push(Output::Transmit(peer, Outbound::control(peer, control)));
         }
