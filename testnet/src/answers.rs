@@ -152,6 +152,8 @@ pub struct Audit {
     pub root: String,
     /// Entries that the signed checkpoint covers.
     pub covered: u64,
+    /// Entries whose opening is there and fits.
+    pub opened: u64,
     /// Entries of each kind.
     pub kinds: BTreeMap<String, u64>,
 }

@@ -22,6 +22,9 @@ const CANARIES: &str = "canaries.jsonl";
 /// Content that was sealed: sender, item, version.
 type Content = (Hub, String, u32);
 
+/// Whom each content was for, and its title.
+type Audiences<'a> = BTreeMap<Content, (BTreeSet<Hub>, &'a str)>;
+
 /// The windows of one ciphertext.
 #[derive(Debug)]
 struct Canary {
@@ -58,14 +61,25 @@ pub struct Proof {
     pub ciphertexts: usize,
     /// Their windows.
     pub windows: usize,
-    /// Pairs of content and receiver that had to be found, and were.
-    pub found: usize,
-    /// Pairs of content and hub outside its audience, of which none was found.
-    pub absent: usize,
+    /// What was for each hub, and what was not.
+    pub hubs: BTreeMap<Hub, Share>,
     /// Recordings searched.
     pub recordings: usize,
     /// Their bytes.
     pub bytes: u64,
+}
+
+/// What others sealed, from the place of one hub.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// Contents that were for it.
+    pub meant: usize,
+    /// Those of them that showed in what went to it.
+    pub found: usize,
+    /// Contents that were not for it.
+    pub not_meant: usize,
+    /// Those of them that showed in what went to it.
+    pub strayed: usize,
 }
 
 impl Recording {
@@ -120,7 +134,7 @@ fn judge(
     disclosures: &[Disclosure],
     bytes: u64,
 ) -> Result<Proof, String> {
-    let mut audiences: BTreeMap<Content, (BTreeSet<Hub>, &str)> = BTreeMap::new();
+    let mut audiences = Audiences::new();
     for disclosure in disclosures {
         let content = (disclosure.sender, disclosure.item.clone(), disclosure.version);
         let audience = audiences
@@ -130,22 +144,41 @@ fn judge(
     }
     find_leak(canaries, sightings, &audiences)?;
     find_gap(canaries, sightings, &audiences)?;
-    let found = audiences.values().map(|(receivers, _)| receivers.len()).sum();
     Ok(Proof {
         ciphertexts: canaries.len(),
         windows: canaries.iter().map(|canary| canary.windows.len()).sum(),
-        found,
-        absent: audiences.len() * (Hub::ALL.len() - 1) - found,
+        hubs: Hub::ALL
+            .into_iter()
+            .map(|hub| (hub, share(hub, canaries, sightings, &audiences)))
+            .collect(),
         recordings: sightings.len(),
         bytes,
     })
 }
 
-fn find_leak(
-    canaries: &[Canary],
-    sightings: &Sightings,
-    audiences: &BTreeMap<Content, (BTreeSet<Hub>, &str)>,
-) -> Result<(), String> {
+fn share(hub: Hub, canaries: &[Canary], sightings: &Sightings, audiences: &Audiences<'_>) -> Share {
+    let towards = sightings
+        .iter()
+        .filter(|(recording, _)| recording.towards() == hub.code());
+    let seen: BTreeSet<&Content> = towards
+        .flat_map(|(_, numbers)| numbers)
+        .filter_map(|number| canaries.get(*number).map(|canary| &canary.content))
+        .collect();
+    let mut share = Share::default();
+    for (content, (receivers, _)) in audiences {
+        let shows = usize::from(seen.contains(content));
+        if receivers.contains(&hub) {
+            share.meant += 1;
+            share.found += shows;
+        } else if content.0 != hub {
+            share.not_meant += 1;
+            share.strayed += shows;
+        }
+    }
+    share
+}
+
+fn find_leak(canaries: &[Canary], sightings: &Sightings, audiences: &Audiences<'_>) -> Result<(), String> {
     let mut leaks = Vec::new();
     for (recording, seen) in sightings {
         for canary in seen.iter().filter_map(|number| canaries.get(*number)) {
@@ -173,11 +206,7 @@ fn find_leak(
     ))
 }
 
-fn find_gap(
-    canaries: &[Canary],
-    sightings: &Sightings,
-    audiences: &BTreeMap<Content, (BTreeSet<Hub>, &str)>,
-) -> Result<(), String> {
+fn find_gap(canaries: &[Canary], sightings: &Sightings, audiences: &Audiences<'_>) -> Result<(), String> {
     for (content, (receivers, title)) in audiences {
         let (sender, item, version) = content;
         let same = canaries

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::assessments;
-use crate::canary;
+use crate::canary::{self, Share};
 use crate::expectations::Promises;
 use crate::fault::DemoError;
 use crate::federation::Federation;
@@ -21,7 +21,7 @@ use crate::stage::Stage;
 const FINGERPRINT_CHARS: usize = 16;
 
 /// How many of a hub's last words are shown when something failed.
-const LAST_WORDS: usize = 8;
+const LAST_WORDS: usize = 5;
 
 /// How the demo was called.
 #[derive(Clone, Debug)]
@@ -108,10 +108,14 @@ fn prove_canaries(stage: &mut Stage) -> Result<(), DemoError> {
         "{windows} windows of 32 bytes out of {} ciphertexts, looked for in {bytes} bytes of {} recordings",
         proof.ciphertexts, proof.recordings
     ));
-    stage.screen.say(&format!(
-        "found for {} of {} receivers that were to get one; found 0 times towards the {} that were not",
-        proof.found, proof.found, proof.absent
-    ));
+    let row = |(hub, share): (&Hub, &Share)| {
+        let cells = [share.meant, share.found, share.not_meant, share.strayed].map(|count| count.to_string());
+        std::iter::once(hub.to_string()).chain(cells).collect()
+    };
+    let rows: Vec<Vec<String>> = proof.hubs.iter().map(row).collect();
+    stage
+        .screen
+        .table(&["towards", "for it", "found", "not for it", "found too"], &rows);
     Ok(())
 }
 

@@ -73,6 +73,12 @@ fn check(hub: Hub, audit: &Audit, running: Option<&(u64, String)>) -> Result<(),
             "ledger of {hub}: its checkpoint covers {covered} of {entries} entries"
         ));
     }
+    if audit.opened != audit.entries {
+        let (opened, entries) = (audit.opened, audit.entries);
+        return not_held(format!(
+            "ledger of {hub}: {opened} of {entries} entries can be read"
+        ));
+    }
     if running != Some(&(audit.entries, audit.root.clone())) {
         return not_held(format!(
             "ledger of {hub}: size or root differ from what the running hub showed"

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use testudo_testnet::demo::{self, Options};
+use testudo_testnet::report::Screen;
 
 /// Something that was promised did not hold.
 const EXIT_NOT_HELD: u8 = 1;
@@ -45,23 +46,22 @@ fn main() -> ExitCode {
         dir,
         continue_past_verdicts,
     } = Arguments::parse().command;
-    match demo::run(&Options {
+    let (exit, last_line) = match demo::run(&Options {
         testudo,
         keep,
         dir,
         continue_past_verdicts,
     }) {
-        Ok(()) => {
-            println!("demo: all of it held");
-            ExitCode::SUCCESS
-        }
+        Ok(()) => (ExitCode::SUCCESS, "demo: all of it held".to_owned()),
         Err(error) if error.is_usage() => {
             eprintln!("demo: {}", error.one_line());
-            ExitCode::from(EXIT_USAGE)
+            return ExitCode::from(EXIT_USAGE);
         }
-        Err(error) => {
-            println!("demo: NOT held: {}", error.one_line());
-            ExitCode::from(EXIT_NOT_HELD)
-        }
-    }
+        Err(error) => (
+            ExitCode::from(EXIT_NOT_HELD),
+            format!("demo: NOT held: {}", error.one_line()),
+        ),
+    };
+    Screen::default().line(&last_line);
+    exit
 }

@@ -119,20 +119,15 @@ fn forward(stage: &mut Stage, moldovan: &Released) -> Result<(), DemoError> {
     let (fr, md, eeas) = (Hub::Fr, Hub::Md, Hub::Eeas);
     let words = || words!["forward", item, "--to", eeas.code()];
 
-    let early: Answer<Released> = stage.federation.desk(fr).ask(words())?;
-    let (is_refused, rules) = match &early {
-        Answer::Refused(EXIT_POLICY, Refusal { rules, .. }) => {
-            (rules.iter().any(|rule| rule == "R-06a"), rules.join(" "))
-        }
-        Answer::Refused(_, refusal) => (false, refusal.sentence.clone()),
-        Answer::Done(_) => (false, "nothing".to_owned()),
+    let early = match stage.federation.desk(fr).ask::<Released>(words())? {
+        Answer::Refused(EXIT_POLICY, Refusal { rules, .. }) => format!("refused by {}", rules.join(" ")),
+        Answer::Refused(_, refusal) => format!("refused, but by no rule: {}", refusal.sentence),
+        Answer::Done(_) => "forwarded".to_owned(),
     };
-    stage.promises.require(is_refused, || {
-        format!("a forward without the originator's consent was answered with {rules}, expected R-06a")
+    stage.promises.require(early == "refused by R-06a", || {
+        format!("FR's forward without MD's consent: {early}, expected refused by R-06a")
     })?;
-    stage
-        .screen
-        .say(&format!("without MD's consent: refused by {rules}"));
+    stage.screen.say(&format!("without MD's consent: {early}"));
 
     let until = now_seconds()? + CONSENT_SECONDS;
     let mut consent = words!["consent", item, "--holder", fr.code(), "--for", eeas.code()];

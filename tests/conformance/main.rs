@@ -16,7 +16,7 @@
 mod report;
 mod vectors;
 
-mod age;
+mod cctv_age;
 mod ed25519;
 mod inflate;
 mod merkle;
@@ -37,7 +37,7 @@ const SUITES: [fn(&Setting) -> Report; 8] = [
     skylight::run,
     signed_note::run,
     ed25519::run,
-    age::run,
+    cctv_age::run,
     stix::run,
     stix::run_disarm_ids,
 ];

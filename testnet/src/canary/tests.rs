@@ -37,11 +37,28 @@ fn judged(seen_in: &[Recording]) -> Result<Proof, String> {
 #[test]
 fn content_that_went_to_its_receivers_alone_is_proven() {
     let proof = judged(&[sent(Hub::Fr, "EEAS")]).unwrap();
+    let hubs = BTreeMap::from([
+        (Hub::Fr, Share::default()),
+        (
+            Hub::Eeas,
+            Share {
+                meant: 1,
+                found: 1,
+                ..Share::default()
+            },
+        ),
+        (
+            Hub::Md,
+            Share {
+                not_meant: 1,
+                ..Share::default()
+            },
+        ),
+    ]);
     let expected = Proof {
         ciphertexts: 1,
         windows: 1,
-        found: 1,
-        absent: 1,
+        hubs,
         recordings: 1,
         bytes: 100,
     };
@@ -157,7 +174,7 @@ fn the_whole_way_from_files_to_a_verdict() {
     std::fs::write(folder.tap(Hub::Fr).join("MD.sent"), [9; 5000]).unwrap();
     let disclosures = [disclosure(Hub::Fr, "a", &[Hub::Eeas])];
     let proof = prove(&folder, &disclosures).unwrap();
-    assert_eq!((proof.found, proof.recordings, proof.bytes), (1, 2, 15032));
+    assert_eq!((proof.windows, proof.recordings, proof.bytes), (1, 2, 15032));
 
     std::fs::write(folder.tap(Hub::Fr).join("MD.sent"), &bytes).unwrap();
     let error = prove(&folder, &disclosures).unwrap_err().one_line();

@@ -1,0 +1,86 @@
+//! Three hubs that have been at work, and a record of all that a refusal must not touch.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::bundle::{HANDLING, assessment};
+use crate::contents::contents;
+use crate::federation::Federation;
+use crate::hub::Hub;
+use crate::program::Finished;
+use crate::waiting::{PATIENCE, wait_until};
+
+/// Everything that a refused command must leave as it was.
+#[derive(Debug, PartialEq)]
+struct Traces {
+    ledger: (Value, Value),
+    released: Value,
+    holdings: Value,
+    /// Lengths of what all hubs sealed, sent and received.
+    taps: BTreeMap<String, usize>,
+}
+
+/// Three connected hubs of which each has had something to do, so that there is something to disturb.
+pub struct Scene {
+    /// FR, EEAS and MD.
+    pub federation: Federation,
+    /// An AMBER item that MD gave to FR alone.
+    pub of_md: String,
+    before: Traces,
+}
+
+impl Scene {
+    /// Starts them and has two of them release something.
+    pub fn new() -> Self {
+        let mut federation = Federation::with_taps(&["FR", "EEAS", "MD"]);
+        federation.start();
+        let (fr, md) = (federation.hub("FR"), federation.hub("MD"));
+        let green = assessment("matriochka-overload-2024.json");
+        fr.release(&green, &format!("{HANDLING} --tlp GREEN --community"));
+        let amber = assessment("moldova-parliamentary-2025.json");
+        let of_md = md.release(&amber, &format!("{HANDLING} --tlp AMBER --rel-to FR"));
+        fr.wait_until_delivered();
+        md.wait_until_delivered();
+        let before = wait_until(PATIENCE, "the hubs are at rest", || {
+            let before = Traces::of(&federation);
+            (before == Traces::of(&federation)).then_some(before)
+        });
+        Self {
+            federation,
+            of_md,
+            before,
+        }
+    }
+
+    /// The hub that is given what it must refuse.
+    pub fn fr(&self) -> &Hub {
+        self.federation.hub("FR")
+    }
+
+    /// The refusal is as expected, and nothing was stored and nothing sent.
+    #[track_caller]
+    pub fn check(&self, what: &str, finished: &Finished, exit: i32, code: &str, says: &[&str]) -> Value {
+        println!("{what}: {}", finished.stderr.trim_end());
+        let error = finished.refused(exit, code, says);
+        assert_eq!(Traces::of(&self.federation), self.before, "{what} left a trace");
+        error
+    }
+}
+
+impl Traces {
+    fn of(federation: &Federation) -> Self {
+        let fr = federation.hub("FR");
+        let status = fr.answer(&["status"]);
+        let taps = federation.hubs().iter().flat_map(|hub| {
+            let files = contents(hub.tap.as_deref().unwrap()).into_iter();
+            files.map(|(path, bytes)| (format!("{}/{}", hub.code, path.display()), bytes.len()))
+        });
+        Self {
+            ledger: (status["ledgerEntries"].clone(), status["ledgerRoot"].clone()),
+            released: fr.answer(&["released"]),
+            holdings: fr.answer(&["status", "holdings"]),
+            taps: taps.collect(),
+        }
+    }
+}
