@@ -102,7 +102,8 @@ impl World {
     }
 
     pub(crate) fn plan_redial(&mut self, one: HubId, other: HubId, least: u64, most: u64) {
-        if self.network.wants_redial(one, other) {
+        let shut_out = self.banished && [one, other].iter().any(|hub| self.watch.liars.contains(hub));
+        if !shut_out && self.network.wants_redial(one, other) {
             let pause = self.dice.between(least, most);
             self.after(pause, Happening::Redial(one, other));
         }
@@ -141,7 +142,7 @@ impl World {
 
     pub(crate) fn on_open(&mut self, way: Way, generation: u64) -> Held {
         let (hub, peer) = way;
-        if !self.is_up(hub) || self.network.standing(hub, peer) != Some(generation) {
+        if !self.is_up(hub) || !self.network.may_open(way, generation) {
             return Ok(());
         }
         if self.network.has_session(hub, peer) {
@@ -190,6 +191,14 @@ impl World {
         for hub in Federation::get().codes() {
             self.station(*hub).fuse = None;
             self.after(1, Happening::Restart(*hub));
+        }
+    }
+    /// Shuts out those who lie, so that the others can come to rest.
+    pub(crate) fn banish(&mut self) {
+        self.banished = true;
+        for liar in self.watch.liars.clone() {
+            self.network.set_partitioned(liar, true);
+            self.cut_off(liar);
         }
     }
 }

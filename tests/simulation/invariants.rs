@@ -12,7 +12,7 @@ use std::fmt;
 
 use testudo_core::hub::RestoreError;
 use testudo_core::input::CommandId;
-use testudo_core::output::{Event, Family};
+use testudo_core::output::Event;
 use testudo_core::refusal::{Refusal, RefusalKind};
 use testudo_core::views::Reply;
 use testudo_protocol::exchange::{Control, Message};
@@ -231,10 +231,4 @@ pub fn at_the_end(world: &World) -> Held {
         }
     }
     invariant_logs_converge(world)
-}
-
-/// How many rows of a kind all disks hold together.
-pub fn count_rows(world: &World, family: Family) -> usize {
-    let stations = world.stations.values();
-    stations.map(|station| station.disk.family(family).count()).sum()
 }

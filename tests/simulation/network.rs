@@ -161,14 +161,22 @@ impl Network {
             .map(|pair| pair.generation)
     }
 
+    /// Whether a stream has to be opened, and its connection is the one of a generation.
+    pub fn may_open(&mut self, way: Way, generation: u64) -> bool {
+        let standing = self.standing(way.0, way.1) == Some(generation);
+        let stream = self.stream(way);
+        standing && !(stream.session && stream.whole)
+    }
+
     /// Opens a stream over the connection of a generation; false if that connection is gone.
     pub fn open(&mut self, way: Way, generation: u64) -> bool {
-        if self.standing(way.0, way.1) != Some(generation) {
+        if !self.may_open(way, generation) {
             return false;
         }
         let stream = self.stream(way);
         stream.session = true;
         stream.whole = true;
+        stream.in_flight.clear();
         stream.epoch += 1;
         true
     }

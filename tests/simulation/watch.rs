@@ -103,11 +103,6 @@ impl Watch {
             .collect()
     }
 
-    /// How many windows there are.
-    pub fn windows(&self) -> usize {
-        self.windows.len()
-    }
-
     /// Remembers a promise.
     pub fn promise(&mut self, by: HubId, promise: Promise) {
         self.promises.entry(by).or_default().insert(promise);

@@ -35,11 +35,11 @@ impl World {
                 Some(item) => self.draft(hub, "correct", Some(item)),
                 None => Ok(()),
             },
-            46..54 => match self.own_item(hub) {
+            46..52 => match self.own_item(hub) {
                 Some(item) => self.command(hub, "retract", None, Command::Retract { item }),
                 None => Ok(()),
             },
-            54..66 => self.consent(hub),
+            52..66 => self.consent(hub),
             66..74 => match (self.any_item(hub), self.dice.pick(codes).copied()) {
                 (Some(item), Some(to)) => self.command(hub, "forward", None, Command::Forward { item, to }),
                 _ => Ok(()),
@@ -115,12 +115,10 @@ impl World {
 
     /// Somebody consents to an onward disclosure, and the holder mostly makes use of it.
     fn consent(&mut self, hub: HubId) -> Held {
-        let codes = Federation::get().codes();
-        let holder = *self.dice.pick(codes).expect("there are hubs");
-        let recipient = *self.dice.pick(codes).expect("there are hubs");
         let Some(item) = self.own_item(hub) else {
             return Ok(());
         };
+        let (holder, recipient) = self.onward(hub, item);
         let lasts = self.dice.between(CONSENT_MILLIS.0, CONSENT_MILLIS.1);
         let consent = Command::Consent {
             item,
@@ -134,6 +132,25 @@ impl World {
             self.after(pause, Happening::Forward(holder, item, recipient));
         }
         self.command(hub, "consent", None, consent)
+    }
+
+    /// Who might forward an item of this hub, and to whom: mostly somebody who has it to somebody
+    /// who has not.
+    fn onward(&mut self, hub: HubId, item: ItemId) -> (HubId, HubId) {
+        let machine = self.stations[&hub].hub.as_ref();
+        let views = machine
+            .map(|machine| machine.deliveries(Some(item)))
+            .unwrap_or_default();
+        let (without, with): (Vec<_>, Vec<_>) = views.iter().partition(|view| view.state == "not sent");
+        let [with, without] =
+            [with, without].map(|side| side.iter().map(|view| view.receiver).collect::<Vec<_>>());
+        let codes = Federation::get().codes();
+        let mut one_of = |fitting: &[HubId]| {
+            let fits = !fitting.is_empty() && self.dice.chance(80);
+            let list = if fits { fitting } else { codes };
+            *self.dice.pick(list).expect("there are hubs")
+        };
+        (one_of(&with), one_of(&without))
     }
 
     fn own_item(&mut self, hub: HubId) -> Option<ItemId> {

@@ -31,8 +31,11 @@ const TICK_MILLIS: u64 = 500;
 /// Time between the checkpoints of a hub, in milliseconds.
 const CHECKPOINT_MILLIS: u64 = 2_000;
 
+/// Time that liars have after the last fault, in milliseconds: nobody comes to rest with them there.
+const LYING_MILLIS: u64 = 8_000;
+
 /// More steps than any run takes: beyond them the hubs talk in circles.
-const STEPS_MAX: u64 = 400_000;
+const STEPS_MAX: u64 = 60_000;
 
 /// One hub with what surrounds it.
 pub struct Station {
@@ -93,6 +96,8 @@ pub(crate) enum Happening {
     Rejoin(HubId),
     /// No more faults: everything comes back.
     Heal,
+    /// Those who lie are shut out for good.
+    Banish,
 }
 
 /// How a run is set up.
@@ -133,6 +138,8 @@ pub struct World {
     /// Entries of the queue that are not ticks.
     busy: u64,
     calm: bool,
+    /// Whether those who lie have been shut out.
+    pub(crate) banished: bool,
     commands: u64,
 }
 
@@ -158,6 +165,7 @@ impl World {
             planned: 0,
             busy: 0,
             calm: false,
+            banished: false,
             commands: 0,
         };
         world.plan_run();
@@ -185,7 +193,11 @@ impl World {
             self.after(at, Happening::Fault);
         }
         // After the last approval and the last onward disclosure that follow from the work.
-        self.after(self.plan.span_millis + 4_000, Happening::Heal);
+        let heal = self.plan.span_millis + 4_000;
+        self.after(heal, Happening::Heal);
+        if !self.watch.liars.is_empty() {
+            self.after(heal + LYING_MILLIS, Happening::Banish);
+        }
     }
 
     /// Runs until nothing is left to do, then asks the invariants of the end.
@@ -239,6 +251,10 @@ impl World {
                 self.heal();
                 Ok(())
             }
+            Happening::Banish => {
+                self.banish();
+                Ok(())
+            }
         }
     }
 
@@ -263,11 +279,6 @@ impl World {
     /// Whether the process of a hub runs.
     pub fn is_up(&self, hub: HubId) -> bool {
         self.stations[&hub].hub.is_some()
-    }
-
-    /// Whether the time of faults is over.
-    pub(crate) fn is_calm(&self) -> bool {
-        self.calm
     }
 
     pub(crate) fn become_calm(&mut self) {

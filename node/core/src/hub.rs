@@ -187,7 +187,7 @@ impl Hub {
                 self.on_noted(peer, envelope, act, out);
                 Ok(())
             }
-            Control::Notice(bytes) => self.on_notice(peer, &bytes, out),
+            Control::Notice(bytes) => self.on_notice(&bytes, out),
             Control::Consent(bytes) => self.on_consent(peer, &bytes, out),
         }
     }

@@ -2,6 +2,7 @@
 
 use testudo_core::records::{DeliveryRecord, DeliveryState, ItemRecord, ItemState};
 use testudo_protocol::id::{HubId, Timestamp};
+use testudo_protocol::ledger::DecisionAct;
 use testudo_protocol::receipt::Receipt;
 
 use super::{Held, broken};
@@ -85,7 +86,7 @@ fn check_delivery(world: &World, hub: HubId, delivery: &DeliveryRecord) -> Held 
     };
     match (&delivery.state, &copy) {
         (DeliveryState::Refused { .. }, _) => {}
-        (DeliveryState::Queued, _) if has_expired(world, hub, &record) => {}
+        (DeliveryState::Queued, _) if has_lapsed(world, hub, delivery, &record) => {}
         (DeliveryState::Queued, _) => {
             return broken(NAME, hub, format_args!("{receiver} still lacks {item}"));
         }
@@ -100,7 +101,7 @@ fn check_delivery(world: &World, hub: HubId, delivery: &DeliveryRecord) -> Held 
             return broken(NAME, hub, format_args!("{receiver} lacks the place of {item}"));
         }
         (DeliveryState::Withheld { .. }, _) if record.state == ItemState::Retracted => {}
-        (DeliveryState::Withheld { .. }, _) if has_expired(world, hub, &record) => {}
+        (DeliveryState::Withheld { .. }, _) if has_lapsed(world, hub, delivery, &record) => {}
         (DeliveryState::Withheld { rules, .. }, _) => {
             return broken(
                 NAME,
@@ -109,19 +110,38 @@ fn check_delivery(world: &World, hub: HubId, delivery: &DeliveryRecord) -> Held 
             );
         }
     }
-    let withdrawn = record.originator == hub && record.state == ItemState::Retracted;
-    if withdrawn && copy.is_some() {
-        let answered = disk
-            .notice(item.item, receiver)
-            .is_some_and(|notice| notice.answered.is_some());
-        if !answered {
-            return broken(NAME, hub, format_args!("{receiver} has not answered for {item}"));
-        }
+    let original = world.stations[&record.originator].disk.item(item);
+    let withdrawn = original.is_some_and(|original| original.state == ItemState::Retracted);
+    let withdrawn = withdrawn && record.originator != receiver;
+    if withdrawn && delivery.state == DeliveryState::Delivered {
+        return check_answer(world, hub, delivery);
     }
     Ok(())
 }
 
-fn has_expired(world: &World, hub: HubId, record: &ItemRecord) -> bool {
+/// Whoever received a withdrawn item has said that it is gone: to whoever sent it, and to the
+/// originator that asked.
+fn check_answer(world: &World, hub: HubId, delivery: &DeliveryRecord) -> Held {
+    let (item, receiver) = (delivery.item, delivery.receiver);
+    if delivery.purged.is_none() {
+        return broken(NAME, hub, format_args!("{receiver} has not purged {item}"));
+    }
+    let notice = world.stations[&hub].disk.notice(item.item, receiver);
+    if notice.is_some_and(|notice| notice.answered.is_none()) {
+        return broken(NAME, hub, format_args!("{receiver} has not answered for {item}"));
+    }
+    Ok(())
+}
+
+/// Whether the item, or the consent that a forward rests on, is past its end: then it is not owed
+/// any more, and its receiver may have refused it as too late.
+fn has_lapsed(world: &World, hub: HubId, delivery: &DeliveryRecord, record: &ItemRecord) -> bool {
+    let now = world.clock(hub);
     let expires = Timestamp::from_seconds(record.label.expires_at);
-    expires != Timestamp::default() && world.clock(hub) >= expires
+    let is_over = expires != Timestamp::default() && now >= expires;
+    let mut consents = world.stations[&hub].disk.consents().filter(|token| {
+        let fields = token.fields();
+        (fields.item, fields.holder, fields.recipient) == (record.item, hub, delivery.receiver)
+    });
+    is_over || delivery.act == DecisionAct::Forward && consents.any(|token| now >= token.fields().until)
 }

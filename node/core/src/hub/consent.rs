@@ -18,7 +18,7 @@ use super::step::{After, Step};
 use super::{Hub, Loading, PeerFault};
 use crate::input::{CommandId, LoadId};
 use crate::output::{Family, Output};
-use crate::records::{BodyRow, ItemState, key};
+use crate::records::{BodyRow, DeliveryRecord, DeliveryState, ItemState, key};
 use crate::refusal::Refusal;
 use crate::views::Reply;
 
@@ -47,6 +47,12 @@ impl Hub {
         if record.originator == self.me {
             return Err(Refusal::OwnItem { item, to });
         }
+        if let Some(done) = self.forwarded(record.item, to) {
+            let mut step = Step::default();
+            step.then(After::Reply(id, done));
+            self.commit(step, out);
+            return Ok(());
+        }
         let request = Box::new(ForwardRequest {
             command: id,
             item: record.item,
@@ -57,6 +63,19 @@ impl Hub {
         self.loading.insert(load, Loading::Forward(request));
         out.push(Output::Load(load, Family::Body, row));
         Ok(())
+    }
+
+    /// The answer where the same was forwarded to the same hub before: it is not sent twice.
+    fn forwarded(&self, item: ItemRef, to: HubId) -> Option<Reply> {
+        let delivery = self.deliveries.get(&(item, to))?;
+        let sent = matches!(delivery.state, DeliveryState::Queued | DeliveryState::Delivered);
+        sent.then(|| Reply::Released {
+            item: item.item,
+            version: item.version,
+            recipients: vec![to],
+            denied: Vec::new(),
+            decision: delivery.decision,
+        })
     }
 
     pub(super) fn on_body_loaded(
@@ -83,6 +102,19 @@ impl Hub {
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
         let item = request.item;
+        // There is one delivery for each item and receiver. Another one would take the place of one
+        // that is under way, and the receiver's chain would never be whole.
+        let under_way = |delivery: &DeliveryRecord| {
+            matches!(
+                delivery.state,
+                DeliveryState::Queued
+                    | DeliveryState::Delivered
+                    | DeliveryState::Withheld { settled: false, .. }
+            )
+        };
+        if self.deliveries.get(&(item, request.to)).is_some_and(under_way) {
+            return Err(Refusal::Busy { waiting: 1 });
+        }
         let record = self
             .items
             .get(&item)

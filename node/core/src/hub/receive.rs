@@ -1,5 +1,7 @@
 //! Taking over what a peer sends: in the order of its log, durable before it is receipted.
 
+use std::collections::BTreeMap;
+
 use testudo_crypto::digest::Digest;
 use testudo_policies::gate::Question;
 use testudo_policies::vocabulary::Action;
@@ -386,14 +388,32 @@ impl Hub {
     }
 
     /// Repeats every receipt that the peer has not noted.
+    ///
+    /// In the order of items: that of envelopes depends on what sealing drew, and a simulation
+    /// could not repeat itself.
     pub(super) fn repeat_receipts(&mut self, peer: HubId, out: &mut Vec<Output>) {
-        let owed: Vec<Vec<u8>> = (self.given_receipts.values())
-            .filter(|receipt| receipt.to == peer && !receipt.noted)
-            .map(|receipt| receipt.bytes.clone())
+        let mut owed: Vec<(ItemRef, Act, Vec<u8>)> = (self.given_receipts.values())
+            .filter(|given| given.to == peer && !given.noted)
+            .filter_map(|given| Some((Receipt::decode(&given.bytes).ok()?, &given.bytes)))
+            .map(|(receipt, bytes)| (receipt.fields().item, receipt.fields().act, bytes.clone()))
             .collect();
-        for receipt in owed {
+        owed.sort();
+        for (_, _, receipt) in owed {
             self.send_control(peer, Control::Receipt(receipt), out);
         }
+    }
+
+    /// Everyone who brought an item here, with the envelope in which it came: a forwarder and the
+    /// originator may both have, and what came after its withdrawal was not even stored.
+    pub(super) fn carriers(&self, item: ItemRef) -> BTreeMap<HubId, EnvelopeHash> {
+        (self.given_receipts.iter())
+            .filter(|((_, act), _)| matches!(act, Act::Delivered | Act::Purged))
+            .filter_map(|((envelope, _), given)| {
+                Some((*envelope, Receipt::decode(&given.bytes).ok()?, given.to))
+            })
+            .filter(|(_, receipt, _)| receipt.fields().item == item)
+            .map(|(envelope, _, to)| (to, envelope))
+            .collect()
     }
 
     pub(super) fn on_noted(&mut self, peer: HubId, envelope: EnvelopeHash, act: Act, out: &mut Vec<Output>) {
@@ -425,7 +445,7 @@ impl Hub {
         if latest.state == ItemState::Retracted {
             return Err(Refusal::Withdrawn { item });
         }
-        let (of, sender, envelope) = (latest.item, latest.sender, latest.envelope);
+        let of = latest.item;
         let now = Some(self.now);
         let mut step = Step::default();
         let Some(record) = self.items.get_mut(&of) else {
@@ -441,8 +461,10 @@ impl Hub {
             *time = now;
             step.put(Family::Item, key::item(of), record)?;
         }
-        if first && sender != self.me {
-            self.give_receipt(&mut step, sender, act, envelope, of)?;
+        for (carrier, envelope) in self.carriers(of) {
+            if first {
+                self.give_receipt(&mut step, carrier, act, envelope, of)?;
+            }
         }
         step.then(After::Reply(id, Reply::Noted { item }));
         self.commit(step, out);

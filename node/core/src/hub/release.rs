@@ -342,6 +342,14 @@ impl Hub {
         cipher: Vec<u8>,
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
+        let item = sealing.decided.item.item;
+        // Withdrawn while it was being sealed: the decision stands in the ledger, nothing is released.
+        if self
+            .latest(item)
+            .is_some_and(|record| record.state == ItemState::Retracted)
+        {
+            return Err(Refusal::Withdrawn { item });
+        }
         let envelope = self.envelope(&sealing, cipher)?;
         let Sealing {
             decided,

@@ -1,11 +1,14 @@
 //! Withdrawing: notices to everyone who may hold a version, and destruction here.
 
+use std::collections::BTreeSet;
+
 use testudo_crypto::seal::{self, SealError};
+use testudo_protocol::consent::ConsentToken;
 use testudo_protocol::exchange::Control;
 use testudo_protocol::id::{HubId, ItemId, ItemRef, ItemVersion, Timestamp};
 use testudo_protocol::ledger::Entry;
 use testudo_protocol::notice::{Notice, NoticeAct, NoticeFields};
-use testudo_protocol::receipt::Act;
+use testudo_protocol::receipt::{Act, Receipt};
 
 use super::step::{After, Step};
 use super::{Hub, PeerFault};
@@ -34,9 +37,16 @@ impl Hub {
             item,
             version: self.own(item)?,
         };
+        // Whoever got it onward got it by our consent.
+        let onward = (self.consents.values())
+            .map(ConsentToken::fields)
+            .filter(|consent| consent.originator == self.me && consent.item.item == item)
+            .map(|consent| consent.recipient)
+            .filter(|recipient| *recipient != self.me);
         let mut holders: Vec<HubId> = (self.deliveries.values())
             .filter(|delivery| delivery.item.item == item && delivery.may_have_left())
             .map(|delivery| delivery.receiver)
+            .chain(onward)
             .collect();
         holders.sort();
         holders.dedup();
@@ -151,12 +161,7 @@ impl Hub {
     ///
     /// Only the originator's signature counts; its standing, the item's expiry and the age of
     /// the charter do not.
-    pub(super) fn on_notice(
-        &mut self,
-        peer: HubId,
-        sealed: &[u8],
-        out: &mut Vec<Output>,
-    ) -> Result<(), PeerFault> {
+    pub(super) fn on_notice(&mut self, sealed: &[u8], out: &mut Vec<Output>) -> Result<(), PeerFault> {
         let bytes = seal::open(&self.keys.identity, sealed, NOTICE_BYTES_MAX)
             .map_err(|error| PeerFault::of(&error))?;
         let notice = Notice::decode(&bytes).map_err(|error| PeerFault::of(&error))?;
@@ -167,11 +172,10 @@ impl Hub {
         if fields.addressee != self.me {
             return Err(PeerFault("sent a notice that is for another hub".to_owned()));
         }
-        self.destroy(peer, fields, out)
-            .map_err(|error| PeerFault::of(&error))
+        self.destroy(fields, out).map_err(|error| PeerFault::of(&error))
     }
 
-    fn destroy(&mut self, peer: HubId, fields: NoticeFields, out: &mut Vec<Output>) -> Result<(), Refusal> {
+    fn destroy(&mut self, fields: NoticeFields, out: &mut Vec<Output>) -> Result<(), Refusal> {
         let NoticeFields {
             originator,
             up_to,
@@ -201,28 +205,32 @@ impl Hub {
             self.taken_notices.insert(up_to.item, taken);
             self.enter(&mut step, Entry::Purged { up_to, originator })?;
         }
-        self.destroy_versions(&mut step, peer, up_to)?;
+        self.destroy_versions(&mut step, up_to)?;
         self.commit(step, out);
         Ok(())
     }
 
-    fn destroy_versions(&mut self, step: &mut Step, peer: HubId, up_to: ItemRef) -> Result<(), Refusal> {
+    fn destroy_versions(&mut self, step: &mut Step, up_to: ItemRef) -> Result<(), Refusal> {
         let first = ItemRef {
             item: up_to.item,
             version: ItemVersion::new(0),
         };
-        let held: Vec<ItemRef> = self.items.range(first..=up_to).map(|(item, _)| *item).collect();
-        for item in held {
-            let Some(record) = self.items.get_mut(&item) else {
-                continue;
-            };
-            record.state = ItemState::Retracted;
-            let (sender, envelope) = (record.sender, record.envelope);
-            step.put(Family::Item, key::item(item), record)?;
-            step.erase(Family::Body, key::item(item));
-            self.titles.remove(&item);
-            let to = if sender == self.me { peer } else { sender };
-            self.give_receipt(step, to, Act::Purged, envelope, item)?;
+        let mut versions: BTreeSet<ItemRef> =
+            self.items.range(first..=up_to).map(|(item, _)| *item).collect();
+        let receipted = (self.given_receipts.values())
+            .filter_map(|given| Receipt::decode(&given.bytes).ok())
+            .map(|receipt| receipt.fields().item);
+        versions.extend(receipted.filter(|item| (first..=up_to).contains(item)));
+        for item in versions {
+            if let Some(record) = self.items.get_mut(&item) {
+                record.state = ItemState::Retracted;
+                step.put(Family::Item, key::item(item), record)?;
+                step.erase(Family::Body, key::item(item));
+                self.titles.remove(&item);
+            }
+            for (carrier, envelope) in self.carriers(item) {
+                self.give_receipt(step, carrier, Act::Purged, envelope, item)?;
+            }
         }
         Ok(())
     }
