@@ -77,6 +77,7 @@ impl Lie {
     pub const fn found_out(self) -> Option<&'static str> {
         match self {
             // Taken for a repetition after a loss, which it cannot be told from.
+            // An outer part below our height is one that we have forgotten, as far as anyone can tell.
             Self::Replays | Self::MisplacesOuters => None,
             Self::Misdirects => Some("does not open with a key of this hub"),
             Self::Impersonates => Some("of another hub"),

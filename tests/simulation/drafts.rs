@@ -48,7 +48,13 @@ pub fn label(dice: &mut Dice, originator: HubId, now_seconds: u64) -> Label {
         _ => Tlp::Red,
     };
     let community = matches!(tlp, Tlp::Clear | Tlp::Green) && dice.chance(60);
-    let mut label = plain(dice, tlp);
+    let level = match dice.below(100) {
+        0..25 => 0,
+        25..80 => 1,
+        80..98 => 2,
+        _ => 3,
+    };
+    let mut label = plain(level, tlp);
     if !community {
         label.scope = Scope::List;
         label.rel_to = dice.some(&hubs, 45).into_iter().collect();
@@ -68,6 +74,15 @@ pub fn label(dice: &mut Dice, originator: HubId, now_seconds: u64) -> Label {
     label
 }
 
+/// A label that names hubs and limits nothing else.
+pub fn listed(tlp: Tlp, hubs: impl Iterator<Item = HubId>) -> Label {
+    Label {
+        scope: Scope::List,
+        rel_to: hubs.collect(),
+        ..plain(1, tlp)
+    }
+}
+
 const CLASSES: [Class; 5] = [
     Class::MemberState,
     Class::EuInstitution,
@@ -76,13 +91,7 @@ const CLASSES: [Class; 5] = [
     Class::Stakeholder,
 ];
 
-fn plain(dice: &mut Dice, tlp: Tlp) -> Label {
-    let level = match dice.below(100) {
-        0..25 => 0,
-        25..80 => 1,
-        80..98 => 2,
-        _ => 3,
-    };
+fn plain(level: u8, tlp: Tlp) -> Label {
     Label {
         level: Level::try_from(level).expect("levels are 0 to 6"),
         tlp,

@@ -21,6 +21,9 @@ const REDIAL_MILLIS_MAX: u64 = 1_500;
 /// Longest that a hub is off the network, in milliseconds.
 const PARTITION_MILLIS_MAX: u64 = 6_000;
 
+/// From the wish that a process stops to its end, in milliseconds: its last checkpoint is written.
+const STOP_MILLIS: u64 = 150;
+
 /// Longest that a process is down, in milliseconds.
 const DOWN_MILLIS_MAX: u64 = 4_000;
 
@@ -33,7 +36,7 @@ impl World {
         let codes = Federation::get().codes();
         let one = *self.dice.pick(codes).expect("there are hubs");
         let other = *self.dice.pick(codes).expect("there are hubs");
-        match self.dice.below(10) {
+        match self.dice.below(11) {
             0..=2 if one != other => {
                 self.count("struck: connection cut");
                 self.note(one, format_args!("loses the connection with {other}"));
@@ -44,6 +47,7 @@ impl World {
                 self.note(one, format_args!("loses its stream to {other}"));
                 let epoch = self.network.reset((one, other));
                 self.plan_loss((one, other), epoch);
+                self.one_sided.insert((one, other));
             }
             4 | 5 => {
                 self.count("struck: hub partitioned");
@@ -56,6 +60,11 @@ impl World {
             6 => {
                 self.count("struck: process killed");
                 self.crash(one);
+            }
+            7 => {
+                self.count("struck: process stopped");
+                self.after(STOP_MILLIS, Happening::Stop(one));
+                return self.feed(one, Input::Stop);
             }
             _ => {
                 self.count("struck: process killed between outputs");
@@ -185,8 +194,14 @@ impl World {
     }
 
     /// The end of all faults: hubs that are down start, and everyone can reach everyone.
+    ///
+    /// Pairs that lost a stream connect anew: the side whose own stream stood has not heard of any
+    /// loss, and repeats what it is owed an answer for on its next connection only.
     pub(crate) fn heal(&mut self) {
         self.network.heal();
+        for (one, other) in std::mem::take(&mut self.one_sided) {
+            self.cut(one, other);
+        }
         self.become_calm();
         for hub in Federation::get().codes() {
             self.station(*hub).fuse = None;

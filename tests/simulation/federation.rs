@@ -10,6 +10,7 @@ use testudo_crypto::note::{Note, NoteSigner, NoteVerifier};
 use testudo_crypto::seal::Identity;
 use testudo_policies::engine::Engine;
 use testudo_policies::gate::Gate;
+use testudo_policies::layers::{LayerSource, Layers, PolicyFile};
 use testudo_protocol::charter::{Charter, CharterDocument, Member, Status, Voter};
 use testudo_protocol::id::{CharterVersion, Hash, HubId};
 use testudo_protocol::label::Class;
@@ -124,9 +125,40 @@ const SEATS: [Seat; 10] = [
     },
 ];
 
+/// A national policy that a hub may come back with: it gives nothing to CA any more.
+const NATIONAL: &str = r#"
+@id("N-CA")
+@reason("National policy gives nothing to this receiver.")
+@basis("national policy, simulation")
+forbid (
+  principal,
+  action in Action::"disclose",
+  resource
+)
+when { principal.code == "CA" };
+
+@id("N-DEFAULT")
+@reason("National policy adds no other restriction.")
+@basis("national policy, simulation")
+permit (principal, action, resource);
+"#;
+
+/// The rule of that policy.
+pub const NATIONAL_RULE: &str = "N-CA";
+
+/// Which national policy a hub runs under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum National {
+    /// None of its own.
+    Open,
+    /// The one that denies CA.
+    Strict,
+}
+
 /// What all hubs of all runs share: policies and charter.
 pub struct Federation {
-    engine: Engine,
+    open: Engine,
+    strict: Engine,
     charter: Charter,
     codes: Vec<HubId>,
 }
@@ -144,7 +176,9 @@ impl Federation {
     }
 
     fn found() -> Self {
-        let engine = Engine::embedded().expect("the compiled-in policies load");
+        let open = Engine::embedded().expect("the compiled-in policies load");
+        let national = LayerSource::Files(vec![PolicyFile::new("own.cedar", NATIONAL)]);
+        let strict = Engine::load(&Layers::embedded().with_national(national));
         let members: Vec<Member> = (0u8..).zip(&SEATS).map(|(at, seat)| seat.member(at)).collect();
         let voters = members
             .iter()
@@ -158,13 +192,14 @@ impl Federation {
             realm: "live".to_owned(),
             version: CharterVersion::new(1),
             valid_until: VALID_UNTIL,
-            policies: Hash::new(*engine.baseline_hash().as_bytes()),
+            policies: Hash::new(*open.baseline_hash().as_bytes()),
             voters: voters.collect(),
             members,
         };
         let charter = Charter::verify(&signed(&document)).expect("all voters have signed");
         Self {
-            engine,
+            open,
+            strict: strict.expect("the national policy loads"),
             charter,
             codes: SEATS.iter().map(|seat| hub(seat.code)).collect(),
         }
@@ -180,14 +215,18 @@ impl Federation {
         &self.charter
     }
 
-    /// The policies.
-    pub fn engine(&self) -> &Engine {
-        &self.engine
+    /// The policies of a hub.
+    pub fn engine(&self, national: National) -> &Engine {
+        match national {
+            National::Open => &self.open,
+            National::Strict => &self.strict,
+        }
     }
 
     /// A gate for one hub.
-    pub fn gate(&self) -> Gate {
-        Gate::new(self.engine.clone(), self.charter.clone()).expect("the charter names these policies")
+    pub fn gate(&self, national: National) -> Gate {
+        let engine = self.engine(national).clone();
+        Gate::new(engine, self.charter.clone()).expect("the charter names this baseline")
     }
 
     /// The secrets of one hub, the same at each call.

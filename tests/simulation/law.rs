@@ -13,7 +13,7 @@ use testudo_policies::vocabulary::{Action, Channel, Level};
 use testudo_protocol::id::{HubId, Timestamp};
 use testudo_protocol::label::Label;
 
-use crate::federation::Federation;
+use crate::federation::{Federation, National};
 
 /// One question without its receiver.
 pub struct Case<'a> {
@@ -27,6 +27,8 @@ pub struct Case<'a> {
     pub label: &'a Label,
     /// The purpose of the release.
     pub purpose: &'a str,
+    /// Under which national policy.
+    pub national: National,
     /// Whether the originator has consented to this sender and this receiver.
     pub consented: bool,
     /// When.
@@ -47,7 +49,7 @@ pub fn permits(case: &Case<'_>, receiver: HubId) -> bool {
     };
     let code = receiver.to_string();
     let item = assessment(case, &code);
-    prepared()
+    prepared(case.national)
         .decide(case.action, &code, &item, &context, Asked::Sending)
         .is_permit()
 }
@@ -70,27 +72,31 @@ fn assessment(case: &Case<'_>, receiver: &str) -> Assessment {
     serde_json::from_value(item).expect("label and policies share their words")
 }
 
-fn prepared() -> &'static Prepared {
-    static PREPARED: OnceLock<Prepared> = OnceLock::new();
-    PREPARED.get_or_init(|| {
-        let federation = Federation::get();
-        let peers: Vec<Peer> = federation
-            .charter()
-            .members()
-            .map(|member| {
-                let peer = json!({
-                    "code": member.code, "cls": member.class, "status": member.status,
-                    "euMember": member.eu_member, "accreditedLevel": member.accredited_level,
-                    "soiLevel": member.soi_level, "activeSponsors": member.sponsors.len(),
-                    "transferBasis": member.transfer_basis, "communities": member.communities,
-                    "exercises": member.exercises, "caps": member.caps, "tags": {},
-                });
-                serde_json::from_value(peer).expect("charter and policies share their words")
-            })
-            .collect();
-        federation
-            .engine()
-            .prepare(&peers)
-            .expect("the members fit the schema")
+fn prepared(national: National) -> &'static Prepared {
+    static OPEN: OnceLock<Prepared> = OnceLock::new();
+    static STRICT: OnceLock<Prepared> = OnceLock::new();
+    let cell = match national {
+        National::Open => &OPEN,
+        National::Strict => &STRICT,
+    };
+    cell.get_or_init(|| {
+        let engine = Federation::get().engine(national);
+        engine.prepare(&peers()).expect("the members fit the schema")
     })
+}
+
+fn peers() -> Vec<Peer> {
+    let members = Federation::get().charter().members();
+    members
+        .map(|member| {
+            let peer = json!({
+                "code": member.code, "cls": member.class, "status": member.status,
+                "euMember": member.eu_member, "accreditedLevel": member.accredited_level,
+                "soiLevel": member.soi_level, "activeSponsors": member.sponsors.len(),
+                "transferBasis": member.transfer_basis, "communities": member.communities,
+                "exercises": member.exercises, "caps": member.caps, "tags": {},
+            });
+            serde_json::from_value(peer).expect("charter and policies share their words")
+        })
+        .collect()
 }

@@ -29,6 +29,7 @@ mod world;
 
 mod controls;
 mod invariants;
+mod regressions;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -39,7 +40,7 @@ use testudo_core::output::Family;
 use world::{Plan, World};
 
 /// Seeds of the run with faults: about half a second each.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 30;
 
 /// Seeds for each lie.
 const LIE_SEEDS: u64 = 2;

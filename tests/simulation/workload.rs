@@ -5,6 +5,7 @@ use testudo_core::input::{Command, Draft, ReleaseCommand};
 use testudo_core::views::InboxEntry;
 use testudo_policies::explain::Language;
 use testudo_protocol::id::{HubId, ItemId};
+use testudo_protocol::label::Label;
 
 use crate::drafts;
 use crate::federation::Federation;
@@ -59,10 +60,21 @@ impl World {
         }
     }
 
-    /// Somebody writes a draft and looks at its preview; the approval comes later.
     fn draft(&mut self, hub: HubId, what: &'static str, corrects: Option<ItemId>) -> Held {
+        let now = self.clock(hub).seconds();
+        let label = drafts::label(&mut self.dice, hub, now);
+        self.preview(hub, what, label, corrects)
+    }
+
+    /// Somebody writes a draft and looks at its preview; the approval comes later.
+    pub(crate) fn preview(
+        &mut self,
+        hub: HubId,
+        what: &'static str,
+        label: Label,
+        corrects: Option<ItemId>,
+    ) -> Held {
         let made = self.clock(hub);
-        let label = drafts::label(&mut self.dice, hub, made.seconds());
         let marker = marker(self.plan.seed, self.watch.drafts.len());
         let bundle = drafts::bundle(&mut self.dice, &label, &written(&marker));
         let purpose = "situational-awareness".to_owned();

@@ -3,7 +3,7 @@
 //! Everything that happens is an entry of one queue, ordered by virtual time and by when it was
 //! planned; nothing depends on the machine. The world plays the shell of every hub.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use testudo_core::hub::{Hub, HubConfig};
 use testudo_core::input::{Command, CommandId, Input, ReleaseCommand, SealId};
@@ -14,8 +14,8 @@ use testudo_protocol::id::{HubId, ItemId, Timestamp};
 use crate::adversary::{Edge, Honest};
 use crate::dice::Dice;
 use crate::disk::Disk;
-use crate::federation::Federation;
-use crate::invariants::{self, Held};
+use crate::federation::{Federation, National, hub};
+use crate::invariants::{self, Broken, Held};
 use crate::network::{Network, Way};
 use crate::watch::Watch;
 
@@ -24,6 +24,12 @@ const EPOCH_MILLIS: u64 = 1_790_000_000_000;
 
 /// Farthest that the clock of a hub is ahead, in milliseconds.
 const SKEW_MILLIS_MAX: u64 = 2_000;
+
+/// How often a hub comes back with another national policy, in per cent.
+const POLICY_PER_CENT: u64 = 15;
+
+/// How often a hub comes back with its clock set anew, in per cent.
+const CLOCK_PER_CENT: u64 = 25;
 
 /// Time between the ticks of a hub, in milliseconds.
 const TICK_MILLIS: u64 = 500;
@@ -45,6 +51,8 @@ pub struct Station {
     pub disk: Disk,
     /// Counts the processes of this hub, so that effects of an earlier one are void.
     pub life: u64,
+    /// The national policy that it runs under.
+    pub national: National,
     /// Outputs until the process dies, if it is to die.
     pub fuse: Option<u64>,
     /// Commands that have not been answered: what was asked and who was to get it.
@@ -90,6 +98,8 @@ pub(crate) enum Happening {
     Forward(HubId, ItemId, HubId),
     /// Something breaks.
     Fault,
+    /// A process that was asked to stop ends.
+    Stop(HubId),
     /// A process starts again.
     Restart(HubId),
     /// A hub is back on the network.
@@ -135,9 +145,12 @@ pub struct World {
     pub edge: Box<dyn Edge>,
     queue: BTreeMap<(u64, u64), Happening>,
     planned: u64,
+    steps: u64,
     /// Entries of the queue that are not ticks.
     busy: u64,
     calm: bool,
+    /// Streams that were lost while the other direction stood.
+    pub(crate) one_sided: BTreeSet<Way>,
     /// Whether those who lie have been shut out.
     pub(crate) banished: bool,
     commands: u64,
@@ -163,8 +176,10 @@ impl World {
             edge,
             queue: BTreeMap::new(),
             planned: 0,
+            steps: 0,
             busy: 0,
             calm: false,
+            one_sided: BTreeSet::new(),
             banished: false,
             commands: 0,
         };
@@ -202,16 +217,8 @@ impl World {
 
     /// Runs until nothing is left to do, then asks the invariants of the end.
     pub fn run(&mut self) -> Held {
-        let mut steps = 0;
         let mut quiet_since = None;
-        while let Some(((at, _), happening)) = self.queue.pop_first() {
-            self.now = at;
-            steps += 1;
-            if steps > STEPS_MAX {
-                return invariants::broken_circle(self);
-            }
-            self.busy -= u64::from(!matches!(happening, Happening::Tick(_)));
-            self.happen(happening)?;
+        while self.step()? {
             // A last round of ticks, for checkpoints over what came last.
             match quiet_since {
                 _ if !self.calm || self.busy > 0 => quiet_since = None,
@@ -221,6 +228,35 @@ impl World {
             }
         }
         invariants::at_the_end(self)
+    }
+
+    /// Runs until a line of the trace says that something has happened.
+    pub fn run_until(&mut self, what: &str) -> Held {
+        let mut seen = self.trace.len();
+        loop {
+            if !self.step()? {
+                panic!("never: {what}");
+            }
+            if self.trace[seen..].iter().any(|line| line.contains(what)) {
+                return Ok(());
+            }
+            seen = self.trace.len();
+        }
+    }
+
+    /// Does what comes next; false if nothing does.
+    fn step(&mut self) -> Result<bool, Broken> {
+        let Some(((at, _), happening)) = self.queue.pop_first() else {
+            return Ok(false);
+        };
+        self.now = at;
+        self.steps += 1;
+        if self.steps > STEPS_MAX {
+            invariants::broken_circle(self)?;
+        }
+        self.busy -= u64::from(!matches!(happening, Happening::Tick(_)));
+        self.happen(happening)?;
+        Ok(true)
     }
 
     fn happen(&mut self, happening: Happening) -> Held {
@@ -242,6 +278,10 @@ impl World {
                 self.command(hub, "forward", None, Command::Forward { item, to })
             }
             Happening::Fault => self.strike(),
+            Happening::Stop(hub) => {
+                self.crash(hub);
+                Ok(())
+            }
             Happening::Restart(hub) => self.start(hub),
             Happening::Rejoin(hub) => {
                 self.network.set_partitioned(hub, false);
@@ -300,11 +340,12 @@ impl World {
         if self.is_up(code) {
             return Ok(());
         }
+        self.change_surroundings(code);
         let federation = Federation::get();
         let config = HubConfig {
             me: code,
             keys: federation.keys(code),
-            gate: federation.gate(),
+            gate: federation.gate(self.stations[&code].national),
             entropy: Entropy::from_seed(self.dice.bytes32()),
             tick_millis: CHECKPOINT_MILLIS,
         };
@@ -321,6 +362,26 @@ impl World {
         station.hub = Some(hub);
         invariants::after_restart(self, code)?;
         self.carry_out_all(code, outputs)
+    }
+
+    /// A hub may come back with another national policy, and with a clock that was set back.
+    fn change_surroundings(&mut self, code: HubId) {
+        let is_first = self.stations[&code].life == 0;
+        // CA would apply its own policy to what others forward to it.
+        let may_change = !is_first && code != hub("CA");
+        if may_change && self.dice.chance(POLICY_PER_CENT) {
+            self.count("struck: national policy changed");
+            let station = self.station(code);
+            station.national = match station.national {
+                National::Open => National::Strict,
+                National::Strict => National::Open,
+            };
+        }
+        if !is_first && self.dice.chance(CLOCK_PER_CENT) {
+            self.count("struck: clock set");
+            let ahead = self.dice.below(SKEW_MILLIS_MAX);
+            self.station(code).ahead_millis = ahead;
+        }
     }
 
     /// Gives a hub a command.
@@ -360,6 +421,7 @@ impl Station {
             hub: None,
             disk: Disk::default(),
             life: 0,
+            national: National::Open,
             fuse: None,
             asked: BTreeMap::new(),
             told: VecDeque::new(),

@@ -6,6 +6,7 @@ use testudo_protocol::ledger::DecisionAct;
 use testudo_protocol::receipt::Receipt;
 
 use super::{Held, broken};
+use crate::federation::NATIONAL_RULE;
 use crate::world::World;
 
 const NAME: &str = "logs_converge";
@@ -102,6 +103,7 @@ fn check_delivery(world: &World, hub: HubId, delivery: &DeliveryRecord) -> Held 
         }
         (DeliveryState::Withheld { .. }, _) if record.state == ItemState::Retracted => {}
         (DeliveryState::Withheld { .. }, _) if has_lapsed(world, hub, delivery, &record) => {}
+        (DeliveryState::Withheld { rules, .. }, _) if rules == &[NATIONAL_RULE] => {}
         (DeliveryState::Withheld { rules, .. }, _) => {
             return broken(
                 NAME,

@@ -5,6 +5,7 @@ use testudo_policies::vocabulary::Action;
 use testudo_protocol::id::HubId;
 
 use super::{Held, broken};
+use crate::federation::National;
 use crate::law::{self, Case};
 use crate::watch::{Drafted, MARKER, markers};
 use crate::world::World;
@@ -58,6 +59,8 @@ fn is_named(world: &World, hub: HubId, draft: &Drafted) -> bool {
         originator: draft.originator,
         label: &draft.label,
         purpose: &draft.purpose,
+        // Whatever its policy was when it was released: the strict one only restricts.
+        national: National::Open,
         consented: false,
         now: draft.made,
     };

@@ -107,6 +107,7 @@ fn may_have(world: &World, sender: HubId, receiver: HubId, record: &ItemRecord) 
         originator: record.originator,
         label: &record.label,
         purpose: &record.purpose,
+        national: world.stations[&sender].national,
         consented,
         now,
     };

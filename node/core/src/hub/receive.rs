@@ -64,17 +64,22 @@ impl Hub {
         outer
             .verify(self.gate.charter())
             .map_err(|error| PeerFault::of(&error))?;
-        if self.head(&fields).place(&fields) == Place::Next {
-            let mut step = Step::default();
-            self.advance(&mut step, &fields, outer.link())
-                .map_err(|error| PeerFault::of(&error))?;
-            let (audience, next) = (fields.audience, fields.sequence.next());
-            step.then(After::Control(peer, Control::Expect { audience, next }));
-            self.commit(step, out);
-        } else {
-            self.expect(peer, &fields, out);
+        match self.head(&fields).place(&fields) {
+            Place::Next => {
+                let mut step = Step::default();
+                self.advance(&mut step, &fields, outer.link())
+                    .map_err(|error| PeerFault::of(&error))?;
+                let (audience, next) = (fields.audience, fields.sequence.next());
+                step.then(After::Control(peer, Control::Expect { audience, next }));
+                self.commit(step, out);
+                Ok(())
+            }
+            Place::Past | Place::Gap => {
+                self.expect(peer, &fields, out);
+                Ok(())
+            }
+            Place::Fork => self.on_fork(peer, bytes, out),
         }
-        Ok(())
     }
 
     fn check_sender(&self, peer: HubId, fields: &OuterFields) -> Result<(), PeerFault> {

@@ -1,0 +1,175 @@
+//! Courses of events that once went wrong, each played on its own.
+
+use testudo_core::input::{Command, Input};
+use testudo_core::output::Family;
+use testudo_core::records::{ItemState, key};
+use testudo_protocol::exchange::Message;
+use testudo_protocol::id::{HubId, ItemId, ItemRef};
+use testudo_protocol::label::{Label, Tlp};
+
+use crate::drafts;
+use crate::federation::hub;
+use crate::world::{Plan, World};
+
+/// A world in which nobody does anything by himself, up to where everyone is connected.
+fn quiet() -> World {
+    let mut world = World::new(Plan {
+        seed: 1,
+        commands: 0,
+        faults: 0,
+        span_millis: 20_000,
+    });
+    world.run_until("FR anchors").expect("nothing happens yet");
+    world
+}
+
+fn finish(mut world: World) -> World {
+    if let Err(broken) = world.run() {
+        panic!("{}\n\n{broken}", world.trace.join("\n"));
+    }
+    world
+}
+
+fn amber_for(hubs: &[&str]) -> Label {
+    drafts::listed(Tlp::Amber, hubs.iter().map(|code| hub(code)))
+}
+
+/// FR releases an item to DE; gives the item once `until` has happened.
+fn released(world: &mut World, until: &str) -> ItemRef {
+    let label = amber_for(&["DE"]);
+    world.preview(hub("FR"), "release", label, None).expect("holds");
+    world.run_until(until).expect("holds");
+    let own = world.stations[&hub("FR")].disk.items().next();
+    own.expect("it is on disk").item
+}
+
+fn tell(world: &mut World, who: &str, what: &'static str, command: Command) {
+    world.command(hub(who), what, None, command).expect("holds");
+}
+
+fn consent(world: &World, item: ItemId, lasts_millis: u64) -> Command {
+    Command::Consent {
+        item,
+        holder: hub("DE"),
+        recipient: hub("EEAS"),
+        until: world.clock(hub("FR")).plus_millis(lasts_millis),
+        purpose: "onward".to_owned(),
+    }
+}
+
+/// FR's item is at DE, which has FR's consent to forward it to EEAS.
+fn consented(world: &mut World) -> ItemId {
+    let item = released(world, "DE reports Arrived").item;
+    let consent = consent(world, item, 60_000);
+    tell(world, "FR", "consent", consent);
+    world.run_until("DE hears FR consent").expect("holds");
+    item
+}
+
+fn contents(world: &World, from: &str, to: &str) -> usize {
+    let line = format!("{from} sends {to} content");
+    world.trace.iter().filter(|entry| entry.contains(&line)).count()
+}
+
+fn states(world: &World, at: HubId, item: ItemId) -> Vec<ItemState> {
+    let versions = world.stations[&at].disk.versions(item);
+    versions.map(|record| record.state).collect()
+}
+
+/// The receipt for what was under way was taken for a lie, on every connection anew.
+#[test]
+fn an_item_withdrawn_while_it_is_under_way_is_purged_without_blame() {
+    let mut world = quiet();
+    let item = released(&mut world, "FR sends DE content").item;
+    tell(&mut world, "FR", "retract", Command::Retract { item });
+    let world = finish(world);
+    assert_eq!(states(&world, hub("DE"), item), [ItemState::Retracted]);
+}
+
+/// A purge receipt was repeated before the destruction was on disk.
+#[test]
+fn a_repeated_receipt_waits_for_its_disk() {
+    let mut world = quiet();
+    let item = released(&mut world, "DE reports Arrived");
+    let record = world.stations[&hub("FR")].disk.item(item).expect("it is here");
+    let row = key::envelope(record.envelope);
+    let envelope = world.stations[&hub("FR")].disk.row(Family::Envelope, &row);
+    let frame = Message::Content(envelope.expect("it was made").to_vec()).to_frame();
+    tell(&mut world, "FR", "retract", Command::Retract { item: item.item });
+    world.run_until("DE hears FR notice").expect("holds");
+    let again = world.feed(hub("DE"), Input::Frame(hub("FR"), frame));
+    again.expect("nothing is said before its time");
+    finish(world);
+}
+
+/// The next version was released although the item had been withdrawn in all of them.
+#[test]
+fn a_correction_under_way_is_not_released_after_the_withdrawal() {
+    let mut world = quiet();
+    let item = released(&mut world, "FR has done release").item;
+    let label = amber_for(&["DE"]);
+    world
+        .preview(hub("FR"), "correct", label, Some(item))
+        .expect("holds");
+    world.run_until("FR reports Decided").expect("holds");
+    tell(&mut world, "FR", "retract", Command::Retract { item });
+    let world = finish(world);
+    assert_eq!(states(&world, hub("FR"), item), [ItemState::Retracted]);
+    assert_eq!(world.counts["refused release withdrawn"], 1);
+}
+
+/// The second forwarding took over the record of the first, whose place in the log nobody could
+/// fill any more: both sides asked each other for ever.
+#[test]
+fn an_item_forwarded_twice_is_sent_once() {
+    let mut world = quiet();
+    let item = consented(&mut world);
+    let to = hub("EEAS");
+    tell(&mut world, "DE", "forward", Command::Forward { item, to });
+    tell(&mut world, "DE", "forward", Command::Forward { item, to });
+    world.run_until("EEAS reports Arrived").expect("holds");
+    tell(&mut world, "DE", "forward", Command::Forward { item, to });
+    let world = finish(world);
+    assert_eq!(contents(&world, "DE", "EEAS"), 1);
+    assert_eq!(world.counts["done forward"], 2);
+    assert_eq!(world.counts["refused forward busy"], 1);
+}
+
+/// Who had an item by consent was not told that it is withdrawn.
+#[test]
+fn a_withdrawal_reaches_who_got_the_item_onward() {
+    let mut world = quiet();
+    let item = consented(&mut world);
+    let to = hub("EEAS");
+    tell(&mut world, "DE", "forward", Command::Forward { item, to });
+    world.run_until("EEAS reports Arrived").expect("holds");
+    tell(&mut world, "FR", "retract", Command::Retract { item });
+    let world = finish(world);
+    assert_eq!(states(&world, to, item), [ItemState::Retracted]);
+}
+
+/// What was queued for forwarding was sent although the item had been withdrawn.
+#[test]
+fn nothing_withdrawn_is_forwarded_any_more() {
+    let mut world = quiet();
+    let item = consented(&mut world);
+    let to = hub("EEAS");
+    world.network.set_partitioned(to, true);
+    world.cut(hub("DE"), to);
+    world.run_until("DE has lost EEAS").expect("holds");
+    tell(&mut world, "DE", "forward", Command::Forward { item, to });
+    world.run_until("DE has done forward").expect("holds");
+    tell(&mut world, "FR", "retract", Command::Retract { item });
+    let world = finish(world);
+    assert_eq!(contents(&world, "DE", "EEAS"), 0);
+}
+
+/// A consent that arrived after its end was taken for a lie.
+#[test]
+fn a_consent_that_arrives_late_is_nobodys_fault() {
+    let mut world = quiet();
+    let item = released(&mut world, "DE reports Arrived").item;
+    let consent = consent(&world, item, 1);
+    tell(&mut world, "FR", "consent", consent);
+    finish(world);
+}
