@@ -30,7 +30,7 @@ pub struct VerifyingKey(ed25519_dalek::VerifyingKey);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId([u8; 8]);
 
-/// Why 32 bytes are no acceptable public key.
+/// Why bytes are no acceptable public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -46,6 +46,17 @@ pub enum KeyError {
     /// The point has a component of small order, which no honest generator leaves.
     #[error("public key has mixed order")]
     MixedOrder,
+    /// A composite key of another length.
+    #[error("public key has {bytes} bytes, {expected} expected")]
+    Length {
+        /// Bytes given.
+        bytes: usize,
+        /// Bytes of a key.
+        expected: usize,
+    },
+    /// The ML-DSA part of a composite key is empty: anybody could sign under it.
+    #[error("public key has no ML-DSA part")]
+    Degenerate,
 }
 
 impl SigningKey {

@@ -7,6 +7,8 @@
 //! Signed notes are the exception: their format fixes the signed bytes (see [`note`](crate::note)),
 //! so the keys that sign notes sign nothing else.
 //!
+//! Suite 1 signs with Ed25519 alone, as here; suite 2 with a [`composite`] of it and ML-DSA-65.
+//!
 //! Source: RFC 8032 (Ed25519); the domains are registered in `docs/spec/`.
 
 use std::fmt;
@@ -15,6 +17,9 @@ use ed25519_dalek::Signer as _;
 
 use crate::digest::{hex, sha512};
 use crate::keys::{SigningKey, VerifyingKey};
+
+pub mod composite;
+pub mod mldsa;
 
 /// Length of a signature, in bytes.
 pub const SIGNATURE_BYTES: usize = 64;
