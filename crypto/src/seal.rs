@@ -1,4 +1,7 @@
-//! Sealing to recipients and opening again: age files with X25519, suite 1.
+//! Sealing to recipients or to an audience, and opening again: age files.
+//!
+//! Recipients are hybrid (ML-KEM-768 and X25519, suite 2) or X25519 (suite 1), never both in one file: it
+//! would be as weak as the weaker. An [audience](AudienceSecret) shares a secret instead.
 //!
 //! Binary files only: armor has many encodings of one file. Nothing here says who sealed: every
 //! recipient can seal to the others, so that only a signature inside authenticates. Nothing is
@@ -11,13 +14,25 @@
 
 use std::io::{self, BufRead, Read, Write};
 
-use age::{DecryptError, Decryptor, Encryptor};
+use age::{DecryptError, Decryptor, EncryptError, Encryptor};
+use age_core::format::{FILE_KEY_BYTES, FileKey};
 use zeroize::Zeroizing;
 
 mod identity;
-mod prescan;
 mod recipient;
 
+mod curve;
+mod text;
+
+mod hpke;
+mod hybrid;
+mod xwing;
+
+mod audience;
+
+mod prescan;
+
+pub use audience::{AudienceSecret, open_with_audience, seal_to_audience};
 pub use identity::{Identity, IdentityError};
 pub use prescan::{HEADER_BYTES_MAX, HeaderShape, LINE_BYTES_MAX, PrescanError, STANZAS_MAX, prescan};
 pub use recipient::{Recipient, RecipientError};
@@ -45,6 +60,9 @@ pub enum SealError {
         /// Recipients given.
         recipients: usize,
     },
+    /// Hybrid recipients beside X25519 ones: what a quantum computer opens for one is open for all.
+    #[error("recipients of different types cannot share a file")]
+    MixedTypes,
     /// The age library failed, which with valid recipients and memory to write to it does not.
     #[error("sealing failed")]
     Age(#[source] age::EncryptError),
@@ -60,8 +78,8 @@ pub enum OpenError {
     /// The header does not parse, or a stanza of ours is malformed.
     #[error("sealed file has a malformed header")]
     Malformed,
-    /// Well formed, and not for this identity.
-    #[error("sealed file is not for this identity")]
+    /// Well formed, and not for any identity that was tried.
+    #[error("sealed file is for others")]
     NoMatch,
     /// For this identity, but its header was changed after sealing.
     #[error("sealed file has a header that was changed")]
@@ -87,7 +105,7 @@ pub enum OpenError {
 /// Draws its randomness from the operating system: an effect, not for the pure core.
 ///
 /// # Errors
-/// [`SealError`] for an empty or too long list. Never a file for fewer than the recipients given.
+/// [`SealError`] for an empty or too long list, or one of two types. Never a file for fewer than the recipients given.
 pub fn seal(recipients: &[Recipient], content: &[u8]) -> Result<Vec<u8>, SealError> {
     if recipients.is_empty() {
         return Err(SealError::NoRecipients);
@@ -100,16 +118,13 @@ pub fn seal(recipients: &[Recipient], content: &[u8]) -> Result<Vec<u8>, SealErr
     let mut ordered: Vec<&Recipient> = recipients.iter().collect();
     ordered.sort();
     ordered.dedup();
-    let keys = ordered
-        .iter()
-        .map(|recipient| recipient.age() as &dyn age::Recipient);
-    let encryptor = Encryptor::with_recipients(keys).map_err(SealError::Age)?;
-    let mut sealed = Vec::new();
-    write_sealed(encryptor, content, &mut sealed).map_err(|error| SealError::Age(error.into()))?;
-    Ok(sealed)
+    let keys: Vec<_> = ordered.iter().map(|recipient| recipient.age()).collect();
+    seal_with(keys.iter().map(|key| &**key), content)
 }
 
-/// Opens a file sealed to `identity`.
+/// Opens a file with the first of `identities` that it is sealed to.
+///
+/// They are tried in order, each on every stanza of its type: one decapsulation or key agreement each.
 ///
 /// The content takes at most `plaintext_bytes_max` bytes of memory, known before any is used. All of
 /// it is authenticated, or none is returned.
@@ -118,7 +133,33 @@ pub fn seal(recipients: &[Recipient], content: &[u8]) -> Result<Vec<u8>, SealErr
 /// [`OpenError::NoMatch`] if the file is for others; every other error is the fault of the sealer or
 /// of the way here.
 pub fn open(
-    identity: &Identity,
+    identities: &[&Identity],
+    sealed: &[u8],
+    plaintext_bytes_max: usize,
+) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+    let keys: Vec<_> = identities.iter().map(|identity| identity.age()).collect();
+    open_with(keys.iter().map(|key| &**key), sealed, plaintext_bytes_max)
+}
+
+fn seal_with<'a>(
+    keys: impl Iterator<Item = &'a dyn age::Recipient>,
+    content: &[u8],
+) -> Result<Vec<u8>, SealError> {
+    let encryptor = Encryptor::with_recipients(keys).map_err(seal_error)?;
+    let mut sealed = Vec::new();
+    write_sealed(encryptor, content, &mut sealed).map_err(|error| SealError::Age(error.into()))?;
+    Ok(sealed)
+}
+
+fn seal_error(error: EncryptError) -> SealError {
+    match error {
+        EncryptError::IncompatibleRecipients { .. } => SealError::MixedTypes,
+        other => SealError::Age(other),
+    }
+}
+
+fn open_with<'a>(
+    keys: impl Iterator<Item = &'a dyn age::Identity>,
     sealed: &[u8],
     plaintext_bytes_max: usize,
 ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
@@ -135,9 +176,7 @@ pub fn open(
         header_bytes: shape.header_bytes,
     })
     .map_err(header_error)?;
-    let mut reader = decryptor
-        .decrypt(std::iter::once(identity.age() as &dyn age::Identity))
-        .map_err(header_error)?;
+    let mut reader = decryptor.decrypt(keys).map_err(header_error)?;
     let mut content = Zeroizing::new(vec![0; bytes]);
     reader.read_exact(&mut content).map_err(|_| OpenError::Damaged)?;
     // The end is authenticated by reading up to it: a file that was cut after a full chunk has no
@@ -162,6 +201,17 @@ fn content_len(file_bytes: usize, header_bytes: usize) -> usize {
         .saturating_sub(NONCE_BYTES);
     let tags = chunks_bytes.div_ceil(CHUNK_BYTES);
     chunks_bytes.saturating_sub(tags.saturating_mul(TAG_BYTES))
+}
+
+/// The length of `bytes` of plaintext under ChaCha20-Poly1305.
+const fn wrapped_len(bytes: usize) -> usize {
+    bytes.saturating_add(TAG_BYTES)
+}
+
+/// A file key of the right length.
+fn file_key(bytes: &[u8]) -> Option<FileKey> {
+    let bytes = <&[u8; FILE_KEY_BYTES]>::try_from(bytes).ok()?;
+    Some(FileKey::init_with_mut(|key| key.copy_from_slice(bytes)))
 }
 
 fn header_error(error: DecryptError) -> OpenError {

@@ -123,7 +123,7 @@ impl HubFolder {
         for name in [TRANSPORT, PAYLOAD, LEDGER, GOVERNANCE, AUDIENCE, STORAGE] {
             write_secret(&keys_folder.join(name), &entropy.bytes32())?;
         }
-        let identity = Identity::generate().to_secret();
+        let identity = Identity::x25519_generate().to_secret();
         write_secret(&keys_folder.join(IDENTITY), identity.expose_secret().as_bytes())?;
         let card = card(&read_keys(&keys_folder)?);
         let text = serde_json::to_string_pretty(&card).unwrap_or_default();

@@ -23,7 +23,7 @@ pub struct Secrets {
 pub fn secrets(seed: u8) -> Secrets {
     let key = |purpose: u8| SigningKey::from_seed([seed.wrapping_mul(16).wrapping_add(purpose); 32]);
     let public = |purpose: u8| Hash::new(key(purpose).verifying_key().to_bytes());
-    let identity = Identity::generate();
+    let identity = Identity::x25519_generate();
     let keys = MemberKeys {
         transport: public(1),
         payload: public(2),

@@ -134,11 +134,11 @@ impl Case {
             .filter_map(|identity| Identity::from_secret(identity).ok())
             .collect();
         if identities.is_empty() {
-            identities.push(Identity::generate());
+            identities.push(Identity::x25519_generate());
         }
         let mut last = Err("no identity".into());
         for identity in &identities {
-            last = Ok(match open(identity, &self.file, CONTENT_BYTES_MAX) {
+            last = Ok(match open(&[identity], &self.file, CONTENT_BYTES_MAX) {
                 Ok(content) => Outcome::Success(Digest::of(&content)),
                 Err(OpenError::NoMatch) => Outcome::NoMatch,
                 Err(OpenError::HeaderChanged) => Outcome::HmacFailure,

@@ -256,7 +256,7 @@ impl Verified {
     /// # Errors
     /// [`OpenError`], one for each check.
     pub fn open(&self, opener: &Opener<'_>) -> Result<Opened, OpenError> {
-        let plain = seal::open(opener.identity, &self.envelope.cipher, ENVELOPE_BYTES_MAX)?;
+        let plain = seal::open(&[opener.identity], &self.envelope.cipher, ENVELOPE_BYTES_MAX)?;
         let inner = unpad(&plain).map_err(|_| OpenError::Layout)?;
         let mut reader = Reader::new(inner);
         let part = SignedPart::read(&mut reader)?;

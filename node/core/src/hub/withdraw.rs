@@ -162,7 +162,7 @@ impl Hub {
     /// Only the originator's signature counts; its standing, the item's expiry and the age of
     /// the charter do not.
     pub(super) fn on_notice(&mut self, sealed: &[u8], out: &mut Vec<Output>) -> Result<(), PeerFault> {
-        let bytes = seal::open(&self.keys.identity, sealed, NOTICE_BYTES_MAX)
+        let bytes = seal::open(&[&self.keys.identity], sealed, NOTICE_BYTES_MAX)
             .map_err(|error| PeerFault::of(&error))?;
         let notice = Notice::decode(&bytes).map_err(|error| PeerFault::of(&error))?;
         notice
