@@ -39,6 +39,9 @@ pub struct Decision {
     errors: Vec<String>,
     policy_hash: PolicyHash,
     default: bool,
+    /// In `errors` with what Cedar says, which may repeat values; here by id alone, for the record.
+    #[serde(skip)]
+    failed: Vec<String>,
 }
 
 /// What one layer answered.
@@ -54,6 +57,8 @@ pub(crate) struct LayerAnswer {
     /// Satisfied permits of a permit, satisfied prohibitions of a denial.
     pub(crate) rules: BTreeSet<String>,
     pub(crate) errors: Vec<String>,
+    /// Ids of the policies that could not be evaluated.
+    pub(crate) failed: BTreeSet<String>,
 }
 
 impl Decision {
@@ -78,8 +83,10 @@ impl Decision {
                 .collect()
         };
         let mut errors = Vec::new();
+        let mut failed = Vec::new();
         let mut layers = BTreeMap::new();
         for (layer, answer) in answers {
+            failed.extend(answer.failed);
             errors.extend(answer.errors.into_iter().map(|error| format!("{layer}: {error}")));
             let rules = answer.rules.into_iter().collect();
             layers.insert(
@@ -97,6 +104,7 @@ impl Decision {
             layers,
             errors,
             policy_hash,
+            failed,
         }
     }
 
@@ -109,6 +117,7 @@ impl Decision {
             errors,
             policy_hash,
             default: true,
+            failed: Vec::new(),
         }
     }
 
@@ -140,6 +149,12 @@ impl Decision {
     #[must_use]
     pub fn errors(&self) -> &[String] {
         &self.errors
+    }
+
+    /// Ids of the policies that could not be evaluated, for the audit record.
+    #[must_use]
+    pub fn failed(&self) -> &[String] {
+        &self.failed
     }
 
     /// The policies behind this decision.
@@ -183,6 +198,7 @@ mod tests {
                     verdict: *verdict,
                     rules,
                     errors: Vec::new(),
+                    failed: BTreeSet::new(),
                 },
             )
         });

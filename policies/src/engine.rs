@@ -3,7 +3,7 @@
 //! An engine is immutable. A hub that activates new policies loads a new engine and swaps it in; if
 //! the load fails, the old one simply stays. Cloning is cheap.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -199,24 +199,31 @@ impl Engine {
         let diagnostics = response.diagnostics();
         let mut errors: Vec<String> = diagnostics.errors().map(|error| chain(error)).collect();
         errors.sort();
+        let failed = diagnostics.errors().map(|error| match error {
+            cedar_policy::AuthorizationError::PolicyEvaluationError(error) => error.policy_id().to_string(),
+        });
+        let failed: BTreeSet<String> = failed.collect();
         let rules = diagnostics.reason().map(ToString::to_string);
 
         match response.decision() {
             // Cedar skips a policy that fails, a prohibition too: a permit beside a failure is no permit.
             cedar_policy::Decision::Allow if !errors.is_empty() => LayerAnswer {
                 verdict: Verdict::Deny,
-                rules: Default::default(),
+                rules: BTreeSet::new(),
                 errors,
+                failed,
             },
             cedar_policy::Decision::Allow => LayerAnswer {
                 verdict: Verdict::Permit,
                 rules: rules.collect(),
                 errors,
+                failed,
             },
             cedar_policy::Decision::Deny => LayerAnswer {
                 verdict: Verdict::Deny,
                 rules: rules.collect(),
                 errors,
+                failed,
             },
         }
     }
@@ -226,8 +233,9 @@ impl LayerAnswer {
     fn closed(reason: String) -> Self {
         Self {
             verdict: Verdict::Deny,
-            rules: Default::default(),
+            rules: BTreeSet::new(),
             errors: vec![reason],
+            failed: BTreeSet::new(),
         }
     }
 }

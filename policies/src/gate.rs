@@ -47,8 +47,8 @@ pub enum GateError {
     /// The members cannot be asked about.
     #[error("charter members do not fit the policy schema")]
     Members(#[from] PrepareError),
-    /// A member's attribute is not in the vocabulary of the policies.
-    #[error("attribute of member {code} is not in the vocabulary of the policies")]
+    /// A member's accreditation or agreement reaches to no level that there is.
+    #[error("level of member {code} is not one of 0 to 6")]
     Vocabulary {
         /// Whose.
         code: HubId,
@@ -91,6 +91,7 @@ pub enum Answer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denied {
     rules: Vec<String>,
+    failed: Vec<String>,
 }
 
 impl Denied {
@@ -104,6 +105,11 @@ impl Denied {
         &self.rules
     }
 
+    /// The ids of the policies that could not be evaluated: an operator has to look at them.
+    pub fn failed(&self) -> &[String] {
+        &self.failed
+    }
+
     fn of(decision: &Decision) -> Self {
         let mut rules = decision.rules().to_vec();
         if !decision.errors().is_empty() {
@@ -112,7 +118,10 @@ impl Denied {
         if rules.is_empty() {
             rules.push(Self::DEFAULT.to_owned());
         }
-        Self { rules }
+        Self {
+            rules,
+            failed: decision.failed().to_vec(),
+        }
     }
 }
 
@@ -211,31 +220,21 @@ impl Gate {
             consent.insert(receiver.to_string());
             rel_to.insert(receiver.to_string());
         }
-        let words = Words::of(label);
         Assessment {
             originator: question.originator.to_string(),
-            label_ok: label.check().is_ok() && words.is_some(),
-            level: Level::try_from(i64::from(label.level.get())).unwrap_or(Level::TOP_SECRET),
-            tlp: words
-                .as_ref()
-                .map_or(crate::vocabulary::Tlp::Red, |words| words.tlp),
-            scope: words
-                .as_ref()
-                .map_or(crate::vocabulary::Scope::List, |words| words.scope),
+            label_ok: label.check().is_ok(),
+            level: label.level,
+            tlp: label.tlp,
+            scope: label.scope,
             rel_to,
-            rel_to_classes: words
-                .as_ref()
-                .map(|words| words.classes.clone())
-                .unwrap_or_default(),
+            rel_to_classes: label.rel_to_classes.clone(),
             not_to: codes(&label.not_to),
             communities: label.communities.clone(),
-            caveats: words
-                .as_ref()
-                .map(|words| words.caveats.clone())
-                .unwrap_or_default(),
+            caveats: label.caveats.clone(),
             consent,
             exercise: label.exercise.clone(),
-            personal: words.map_or(crate::vocabulary::Personal::Special, |words| words.personal),
+            personal: label.personal,
+            // An instant that cannot be told has passed.
             expires_at: i64::try_from(label.expires_at).unwrap_or(1),
             obligations: label.obligations.clone(),
         }
@@ -271,37 +270,6 @@ impl Gate {
     }
 }
 
-/// The words of a label in the vocabulary of the policies; the two spell them alike.
-struct Words {
-    tlp: crate::vocabulary::Tlp,
-    scope: crate::vocabulary::Scope,
-    classes: BTreeSet<crate::vocabulary::Class>,
-    caveats: BTreeSet<crate::vocabulary::Caveat>,
-    personal: crate::vocabulary::Personal,
-}
-
-impl Words {
-    fn of(label: &Label) -> Option<Self> {
-        Some(Self {
-            tlp: label.tlp.as_str().parse().ok()?,
-            scope: label.scope.as_str().parse().ok()?,
-            classes: label
-                .rel_to_classes
-                .iter()
-                .map(|class| class.as_str().parse())
-                .collect::<Result<_, _>>()
-                .ok()?,
-            caveats: label
-                .caveats
-                .iter()
-                .map(|caveat| caveat.as_str().parse())
-                .collect::<Result<_, _>>()
-                .ok()?,
-            personal: label.personal.as_str().parse().ok()?,
-        })
-    }
-}
-
 fn peer(charter: &Charter, member: &Member) -> Result<Peer, GateError> {
     let code = member.code;
     let unknown = || GateError::Vocabulary { code };
@@ -313,8 +281,8 @@ fn peer(charter: &Charter, member: &Member) -> Result<Peer, GateError> {
         .collect();
     Ok(Peer {
         code: code.to_string(),
-        cls: member.class.as_str().parse().map_err(|_| unknown())?,
-        status: member.status.to_string().parse().map_err(|_| unknown())?,
+        cls: member.class,
+        status: member.status,
         eu_member: member.eu_member,
         accredited_level: level(member.accredited_level)?,
         soi_level: level(member.soi_level)?,

@@ -106,14 +106,13 @@ pub enum LoadError {
         #[source]
         source: Box<ParseErrors>,
     },
-    /// A compiled-in table of sentences is not a table of sentences.
-    #[error("read the `{language}` sentences")]
+    /// A compiled-in file of sentences is not Fluent.
+    #[error("read the `{language}` sentences: {what}")]
     Sentences {
         /// Code of the language.
         language: &'static str,
         /// What the parser found.
-        #[source]
-        source: serde_json::Error,
+        what: String,
     },
 }
 

@@ -93,7 +93,7 @@ const CLASSES: [Class; 5] = [
 
 fn plain(level: u8, tlp: Tlp) -> Label {
     Label {
-        level: Level::try_from(level).expect("levels are 0 to 6"),
+        level: Level::try_from(i64::from(level)).expect("levels are 0 to 6"),
         tlp,
         scope: Scope::Community,
         rel_to: BTreeSet::new(),

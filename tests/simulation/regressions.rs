@@ -2,13 +2,14 @@
 
 use testudo_core::input::{Command, Input};
 use testudo_core::output::Family;
-use testudo_core::records::{ItemState, key};
+use testudo_core::records::{DeliveryState, ItemState, key};
 use testudo_protocol::exchange::Message;
 use testudo_protocol::id::{HubId, ItemId, ItemRef};
 use testudo_protocol::label::{Label, Tlp};
+use testudo_protocol::ledger::{DecisionAct, Entry};
 
 use crate::drafts;
-use crate::federation::hub;
+use crate::federation::{Federation, National, hub};
 use crate::world::{Plan, World};
 
 /// A world in which nobody does anything by himself, up to where everyone is connected.
@@ -172,4 +173,78 @@ fn a_consent_that_arrives_late_is_nobodys_fault() {
     let consent = consent(&world, item, 1);
     tell(&mut world, "FR", "consent", consent);
     finish(world);
+}
+
+/// The decisions that FR has entered, in order: the act, and how many were allowed.
+fn decisions(world: &World) -> Vec<(DecisionAct, u32)> {
+    let origin = Federation::get().ledger_origin(hub("FR"));
+    let entries = world.stations[&hub("FR")].disk.entries(&origin).into_iter();
+    entries
+        .filter_map(|(_, entry)| match entry {
+            Entry::Decision(decision) => Some((decision.act, decision.allowed)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// FR's item is queued for two hubs that cannot be reached, and FR comes back with other policies.
+fn queued_under_other_policies(receivers: &[&str]) -> World {
+    let mut world = quiet();
+    for receiver in receivers {
+        world.network.set_partitioned(hub(receiver), true);
+        world.cut(hub("FR"), hub(receiver));
+        world
+            .run_until(&format!("FR has lost {receiver}"))
+            .expect("holds");
+    }
+    let label = amber_for(receivers);
+    world.preview(hub("FR"), "release", label, None).expect("holds");
+    world.run_until("FR has done release").expect("holds");
+    let station = world.station(hub("FR"));
+    station.national = match station.national {
+        National::Open => National::Strict,
+        National::Strict => National::Open,
+    };
+    world.crash(hub("FR"));
+    for receiver in receivers {
+        world.network.set_partitioned(hub(receiver), false);
+    }
+    finish(world)
+}
+
+/// Whoever may still receive under the new policies does, by a new decision that was recorded first.
+#[test]
+fn what_is_still_allowed_under_other_policies_is_decided_again_and_sent() {
+    let world = queued_under_other_policies(&["DE", "EEAS"]);
+    let mut decisions = decisions(&world);
+    decisions.sort_by_key(|(act, _)| *act != DecisionAct::Release);
+    assert_eq!(
+        decisions,
+        [
+            (DecisionAct::Release, 2),
+            (DecisionAct::Resend, 1),
+            (DecisionAct::Resend, 1)
+        ]
+    );
+    for receiver in ["DE", "EEAS"] {
+        assert_eq!(contents(&world, "FR", receiver), 1, "{receiver}");
+    }
+}
+
+/// Whoever may no longer receive gets the outer part alone, and no new decision is taken for it.
+#[test]
+fn what_is_denied_under_other_policies_is_withheld() {
+    let world = queued_under_other_policies(&["DE", "CA"]);
+    let resent = decisions(&world)
+        .into_iter()
+        .filter(|(act, _)| *act == DecisionAct::Resend);
+    assert_eq!(resent.count(), 1);
+    assert_eq!(contents(&world, "FR", "DE"), 1);
+    assert_eq!(contents(&world, "FR", "CA"), 0);
+    let record = world.stations[&hub("FR")].disk.deliveries_to(hub("CA")).next();
+    let state = record.expect("it is on disk").state;
+    assert!(
+        matches!(&state, DeliveryState::Withheld { rules, settled: true } if rules == &["N-CA"]),
+        "{state:?}"
+    );
 }

@@ -116,6 +116,13 @@ pub enum Event {
         /// Who may not, and by which rules.
         denied: Vec<(HubId, Vec<String>)>,
     },
+    /// Policies could not be evaluated, which denies: somebody has to mend them.
+    PolicyFailed {
+        /// For which item.
+        item: ItemRef,
+        /// Which policies, by their rule ids.
+        policies: Vec<String>,
+    },
     /// An item has arrived and is stored.
     Arrived {
         /// Which.

@@ -9,10 +9,10 @@ use testudo_protocol::label::LabelError;
 #[non_exhaustive]
 pub enum Refusal {
     /// The bundle is not one.
-    #[error("{0}")]
+    #[error(transparent)]
     Bundle(BundleError),
     /// The label contradicts itself.
-    #[error("{0}")]
+    #[error(transparent)]
     Label(LabelError),
     /// A hub in the label is not in the charter.
     #[error(
@@ -175,10 +175,12 @@ impl Refusal {
     }
 
     /// The rule ids behind it, if rules are.
-    pub fn rules(&self) -> &[String] {
+    pub fn rules(&self) -> Vec<String> {
         match self {
-            Self::Nobody { rules } | Self::Denied { rules, .. } => rules,
-            _ => &[],
+            Self::Nobody { rules } | Self::Denied { rules, .. } => rules.clone(),
+            Self::Bundle(BundleError::LabelTooWeak { .. }) => vec!["R-18".to_owned()],
+            Self::NotOriginator { .. } => vec!["R-21".to_owned()],
+            _ => Vec::new(),
         }
     }
 }

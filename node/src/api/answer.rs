@@ -38,15 +38,10 @@ impl From<&Refusal> for Problem {
             RefusalKind::Later => 75,
             RefusalKind::Internal => 1,
         };
-        let sentence = match refusal {
-            // The place in the author's own file is in its cause.
-            Refusal::Bundle(error) => crate::cli::chain(error),
-            other => crate::cli::chain(other),
-        };
         Self {
             code: refusal.code().to_owned(),
-            sentence,
-            rules: refusal.rules().to_vec(),
+            sentence: crate::cli::chain(refusal),
+            rules: refusal.rules(),
             exit,
         }
     }

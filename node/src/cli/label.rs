@@ -131,7 +131,8 @@ impl DraftFlags {
             ));
         }
         let label = Label {
-            level: Level::try_from(level).map_err(|error| usage(error.to_string()))?,
+            level: Level::try_from(i64::from(level))
+                .map_err(|error| usage(format!("label field `level`: {error}")))?,
             tlp: tlp
                 .parse()
                 .map_err(|error| usage(format!("label field `tlp`: {error}")))?,

@@ -319,6 +319,9 @@ fn report(event: &Event) {
                 info!(item = %item, peer = %peer, error = %rules.join(" "), "denied");
             }
         }
+        Event::PolicyFailed { item, policies } => {
+            error!(item = %item, error = %policies.join(" "), "policies failed and deny; mend them");
+        }
         Event::Arrived { item, sender } => info!(item = %item, peer = %sender, "item arrived"),
         Event::Receipted { item, receiver, act } => {
             info!(item = %item, peer = %receiver, "{}", act.as_str());

@@ -79,7 +79,7 @@ fn assessment() -> impl Strategy<Value = Assessment> {
         select(CODES.as_slice()),
         mostly(true),
         level(),
-        select(Tlp::ALL),
+        select(Tlp::ALL.to_vec()),
         select(Scope::ALL),
     );
     let audience = (

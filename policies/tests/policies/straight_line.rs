@@ -51,7 +51,7 @@ fn permits(request: &Request) -> Vec<&'static str> {
     let named = item.rel_to.contains(receiver);
     let by_class = item.rel_to_classes.contains(&peer.cls);
     let own = item.originator == *receiver && request.context.sender == *receiver;
-    let level = item.level.number();
+    let level = item.level.get();
 
     satisfied(&[
         (

@@ -1,7 +1,6 @@
 //! A member: class, status, agreements, keys and address; and the card it applies with.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
@@ -12,32 +11,21 @@ use testudo_crypto::sign::{self, Signature};
 use crate::id::{Hash, HubId};
 use crate::label::Class;
 use crate::realm::Realm;
+use crate::vocabulary;
 
-/// Whether a member may send and receive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// In good standing.
-    Active,
-    /// Held for 72 hours by an emergency act.
-    Held,
-    /// Suspended by a majority of the others.
-    Suspended,
-    /// Expelled by two thirds of the others.
-    Expelled,
-    /// Left by its own act.
-    Exited,
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Active => "active",
-            Self::Held => "held",
-            Self::Suspended => "suspended",
-            Self::Expelled => "expelled",
-            Self::Exited => "exited",
-        })
+vocabulary! {
+    /// Whether a member may send and receive.
+    Status, "status", {
+        /// In good standing.
+        Active = "active",
+        /// Held for 72 hours by an emergency act.
+        Held = "held",
+        /// Suspended by a majority of the others.
+        Suspended = "suspended",
+        /// Expelled by two thirds of the others.
+        Expelled = "expelled",
+        /// Left by its own act.
+        Exited = "exited",
     }
 }
 

@@ -1,85 +1,14 @@
 //! The label itself.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LABEL_ENTRIES_MAX, Tlp};
+use super::{LABEL_ENTRIES_MAX, Level, Tlp};
 use crate::id::HubId;
+use crate::vocabulary;
 
-/// A handling level, 0 PUBLIC to 6 TRES SECRET UE/EU TOP SECRET.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "u8", into = "u8")]
-pub struct Level(u8);
-
-impl Level {
-    /// The highest level that a deployment without accreditation may handle: SENSITIVE
-    /// NON-CLASSIFIED (Council Decision 2013/488/EU, Article 10(4)).
-    pub const UNACCREDITED_MAX: Self = Self(2);
-
-    /// The number, 0 to 6.
-    pub const fn get(self) -> u8 {
-        self.0
-    }
-}
-
-impl TryFrom<u8> for Level {
-    type Error = LabelError;
-
-    fn try_from(value: u8) -> Result<Self, Self::Error> {
-        if value <= 6 {
-            Ok(Self(value))
-        } else {
-            Err(LabelError::Level { found: value })
-        }
-    }
-}
-
-impl From<Level> for u8 {
-    fn from(level: Level) -> Self {
-        level.0
-    }
-}
-
-macro_rules! word {
-    ($(#[$doc:meta])* $name:ident, $field:literal, { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum $name {
-            $($(#[$vdoc])* #[serde(rename = $text)] $variant),+
-        }
-
-        impl $name {
-            /// The exact text.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $text),+
-                }
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = LabelError;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                match text {
-                    $($text => Ok(Self::$variant),)+
-                    _ => Err(LabelError::Word { field: $field, expected: concat!($($text, " "),+) }),
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-    };
-}
-
-word!(
+vocabulary! {
     /// The class of a member in the charter.
     Class, "class", {
         /// A member state of the European Union.
@@ -93,9 +22,9 @@ word!(
         /// A civil-society or research organisation behind a host hub.
         Stakeholder = "stakeholder",
     }
-);
+}
 
-word!(
+vocabulary! {
     /// Whether a label names receivers or addresses the community of the charter.
     Scope, "scope", {
         /// Exactly the hubs and classes listed; an empty list means nobody.
@@ -103,11 +32,11 @@ word!(
         /// The community that the charter defines.
         Community = "COMMUNITY",
     }
-);
+}
 
-word!(
+vocabulary! {
     /// A limit beside level and TLP.
-    Caveat, "caveats", {
+    Caveat, "caveat", {
         /// European Union classified information.
         Euci = "EUCI",
         /// Council distribution marking.
@@ -117,9 +46,9 @@ word!(
         /// Originator controlled: no onward disclosure without consent.
         Orcon = "ORCON",
     }
-);
+}
 
-word!(
+vocabulary! {
     /// Personal data in the item.
     Personal, "personal", {
         /// None.
@@ -131,7 +60,7 @@ word!(
         /// Special categories, such as political opinions.
         Special = "special",
     }
-);
+}
 
 /// A national marking, kept beside the level it maps to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,20 +116,6 @@ pub struct Label {
 /// A label that contradicts itself or is out of range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LabelError {
-    /// A level outside 0 to 6.
-    #[error("label field `level`: {found} is not a level; expected 0 to 6")]
-    Level {
-        /// What was given.
-        found: u8,
-    },
-    /// A word that is not in the list.
-    #[error("label field `{field}`: expected one of {expected}")]
-    Word {
-        /// Which field.
-        field: &'static str,
-        /// The words.
-        expected: &'static str,
-    },
     /// A list longer than [`LABEL_ENTRIES_MAX`].
     #[error("label field `{field}`: {found} entries, at most {LABEL_ENTRIES_MAX} are allowed")]
     TooMany {
@@ -290,7 +205,7 @@ mod tests {
 
     fn listed(tlp: Tlp, hubs: &[&str]) -> Label {
         Label {
-            level: Level(1),
+            level: Level::NORMAL,
             tlp,
             scope: Scope::List,
             rel_to: hubs.iter().map(|hub| hub.parse().unwrap()).collect(),

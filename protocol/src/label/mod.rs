@@ -4,13 +4,19 @@
 //! strict as every marking inside the item, which [`crate::bundle`] reads. What a label
 //! *permits* is decided in `testudo-policies`, not here.
 
-mod handling;
-mod marking;
+mod word;
+
+mod level;
 mod tlp;
 
-pub use handling::{Caveat, Class, Label, LabelError, Level, NationalMarking, Personal, Scope};
+mod handling;
+mod marking;
+
+pub use handling::{Caveat, Class, Label, LabelError, NationalMarking, Personal, Scope};
+pub use level::{Level, UnknownLevel};
 pub use marking::{MarkingFamily, known_marking};
 pub use tlp::{Tlp, TlpError};
+pub use word::UnknownWord;
 
 /// Most hubs, communities, caveats or obligations one label may list.
 pub const LABEL_ENTRIES_MAX: usize = 1_000;

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::word::shown;
+
 /// A TLP 2.0 label, from the weakest to the strictest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tlp {
@@ -25,7 +27,7 @@ pub enum Tlp {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TlpError {
     /// Right but for letter case, spaces or the prefix.
-    #[error("TLP label must be written `{correct}`")]
+    #[error("tlp must be written `{correct}`")]
     Spelling {
         /// The correct form.
         correct: &'static str,
@@ -34,8 +36,11 @@ pub enum TlpError {
     #[error("TLP:WHITE is the TLP 1 name of `CLEAR`; write `CLEAR`")]
     White,
     /// Nothing we know.
-    #[error("unknown TLP label; expected CLEAR, GREEN, AMBER, AMBER+STRICT or RED")]
-    Unknown,
+    #[error("unknown tlp `{found}`, expected one of CLEAR, GREEN, AMBER, AMBER+STRICT, RED")]
+    Unknown {
+        /// What was given, cut to a bound.
+        found: String,
+    },
 }
 
 impl Tlp {
@@ -76,7 +81,7 @@ impl FromStr for Tlp {
             Some(meant) => Err(TlpError::Spelling {
                 correct: meant.as_str(),
             }),
-            None => Err(TlpError::Unknown),
+            None => Err(TlpError::Unknown { found: shown(text) }),
         }
     }
 }
@@ -128,7 +133,7 @@ mod tests {
             assert_eq!(text.parse::<Tlp>(), Err(TlpError::Spelling { correct }), "{text}");
         }
         assert_eq!("TLP:WHITE".parse::<Tlp>(), Err(TlpError::White));
-        assert_eq!("ORANGE".parse::<Tlp>(), Err(TlpError::Unknown));
+        assert!(matches!("ORANGE".parse::<Tlp>(), Err(TlpError::Unknown { .. })));
     }
 
     #[test]

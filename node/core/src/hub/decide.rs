@@ -201,13 +201,21 @@ impl Hub {
         had.into_iter().filter(|hub| !allowed.contains(hub)).collect()
     }
 
+    /// Every policy that could not be evaluated for somebody, each once.
+    pub(super) fn failed_policies(verdicts: &Verdicts) -> Vec<String> {
+        let failed: BTreeSet<&String> = (verdicts.denied.iter())
+            .flat_map(|(_, denied)| denied.failed())
+            .collect();
+        failed.into_iter().cloned().collect()
+    }
+
     /// The salted root over all verdicts, and the lines and salts behind it, for the auditor.
     pub(super) fn verdicts_root(&mut self, verdicts: &Verdicts) -> (Hash, Vec<VerdictLine>) {
         let permits = verdicts.allowed.iter().map(|hub| (*hub, "permit".to_owned()));
         let denials = verdicts
             .denied
             .iter()
-            .map(|(hub, denied)| (*hub, denied.rules().join(" ")));
+            .map(|(hub, denied)| (*hub, verdict_text(denied)));
         let mut leaves = Vec::new();
         let mut lines = Vec::new();
         for (hub, verdict) in permits.chain(denials) {
@@ -227,4 +235,16 @@ impl Hub {
             rules: denied.rules().to_vec(),
         }
     }
+}
+
+/// The rules of a denial as they are recorded, and the policies that failed by name.
+fn verdict_text(denied: &Denied) -> String {
+    let failed = denied.failed().iter().map(|policy| format!("failed:{policy}"));
+    denied
+        .rules()
+        .iter()
+        .cloned()
+        .chain(failed)
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -204,6 +204,13 @@ impl Hub {
                 .map(|(hub, denied)| (*hub, denied.rules().to_vec()))
                 .collect(),
         }));
+        let policies = Self::failed_policies(&decided.verdicts);
+        if !policies.is_empty() {
+            step.then(After::Report(Event::PolicyFailed {
+                item: decided.item,
+                policies,
+            }));
+        }
         step.then(After::Decided(Box::new(decided)));
         self.commit(step, out);
         Ok(())
