@@ -1,4 +1,4 @@
-//! The age test kit of C2SP, against suite 1: binary files sealed to X25519.
+//! The age test kit of C2SP: binary files, sealed to hybrid recipients or to X25519.
 //!
 //! Files of other kinds must be refused whatever they hold. Where the kit wants them opened that is a deviation, where
 //! it wants them refused we agree, though for a reason of our own. Of a file that fails half way the kit wants the
@@ -41,7 +41,7 @@ enum Outcome {
 
 /// Opens every file.
 pub fn run(setting: &Setting) -> Report {
-    let mut report = Report::new("age", "github.com/C2SP/CCTV 1e3d286, age/testdata, suite 1");
+    let mut report = Report::new("age", "github.com/C2SP/CCTV 1e3d286, age/testdata");
     let mut vectors = match Vectors::open(setting, "cctv-age") {
         Ok(vectors) => vectors,
         Err(problem) => {
@@ -66,7 +66,7 @@ fn judge(name: &str, case: &Case, report: &mut Report) {
         Ok(outcome) => outcome,
         Err(problem) => return report.fail(format!("{name}: {problem}")),
     };
-    match case.outside_of_suite_1() {
+    match case.is_not_ours() {
         Some(reason) if case.expect == "success" => {
             report.deviate(name, reason, !matches!(outcome, Outcome::Success(_)));
         }
@@ -109,16 +109,10 @@ impl Case {
         Ok(case)
     }
 
-    /// Why a file is not ours to read.
-    fn outside_of_suite_1(&self) -> Option<&'static str> {
+    /// Why a file is not ours to read, whoever it is for.
+    fn is_not_ours(&self) -> Option<&'static str> {
         if self.is_armored {
             Some("armor is never read")
-        } else if self
-            .identities
-            .iter()
-            .any(|identity| identity.starts_with("AGE-SECRET-KEY-PQ-1"))
-        {
-            Some("suite 2 not read yet")
         } else if self.has_passphrase && self.identities.is_empty() {
             Some("passphrases are never read")
         } else {
@@ -126,31 +120,24 @@ impl Case {
         }
     }
 
-    /// Opens with every X25519 identity of the case, or with a stranger's if there is none.
+    /// Opens with the identities of the case, or with a stranger's if there is none.
     fn open(&self) -> Result<Outcome, String> {
-        let mut identities: Vec<Identity> = self
-            .identities
-            .iter()
-            .filter_map(|identity| Identity::from_secret(identity).ok())
-            .collect();
+        let mut identities = Vec::new();
+        for identity in &self.identities {
+            identities.push(Identity::from_secret(identity).map_err(|error| error.to_string())?);
+        }
         if identities.is_empty() {
             identities.push(Identity::x25519_generate());
         }
-        let mut last = Err("no identity".into());
-        for identity in &identities {
-            last = Ok(match open(&[identity], &self.file, CONTENT_BYTES_MAX) {
-                Ok(content) => Outcome::Success(Digest::of(&content)),
-                Err(OpenError::NoMatch) => Outcome::NoMatch,
-                Err(OpenError::HeaderChanged) => Outcome::HmacFailure,
-                Err(OpenError::Prescan(_) | OpenError::Malformed) => Outcome::HeaderFailure,
-                Err(OpenError::Damaged) => Outcome::PayloadFailure,
-                Err(other) => return Err(other.to_string()),
-            });
-            if last != Ok(Outcome::NoMatch) {
-                break;
-            }
+        let identities: Vec<&Identity> = identities.iter().collect();
+        match open(&identities, &self.file, CONTENT_BYTES_MAX) {
+            Ok(content) => Ok(Outcome::Success(Digest::of(&content))),
+            Err(OpenError::NoMatch) => Ok(Outcome::NoMatch),
+            Err(OpenError::HeaderChanged) => Ok(Outcome::HmacFailure),
+            Err(OpenError::Prescan(_) | OpenError::Malformed) => Ok(Outcome::HeaderFailure),
+            Err(OpenError::Damaged) => Ok(Outcome::PayloadFailure),
+            Err(other) => Err(other.to_string()),
         }
-        last
     }
 
     fn agrees(&self, outcome: &Outcome) -> Result<(), String> {

@@ -17,13 +17,14 @@ mod report;
 mod vectors;
 
 mod cctv_age;
-mod ed25519;
 mod inflate;
+mod interchange;
 mod merkle;
 mod signed_note;
 mod skylight;
 mod stix;
 mod tessera;
+mod wycheproof;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,13 +32,14 @@ use std::{env, fs};
 
 use report::{Report, Setting};
 
-const SUITES: [fn(&Setting) -> Report; 8] = [
+const SUITES: [fn(&Setting) -> Report; 9] = [
     merkle::run,
     tessera::run,
     skylight::run,
     signed_note::run,
-    ed25519::run,
     cctv_age::run,
+    interchange::run_npm,
+    interchange::run_debian,
     stix::run,
     stix::run_disarm_ids,
 ];
@@ -50,17 +52,14 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let reports: Vec<Report> = SUITES
-        .iter()
-        .map(|run| {
-            let mut report = run(&setting);
-            if report.cases == 0 {
-                report.fail("no case was run");
-            }
-            report.print();
-            report
-        })
-        .collect();
+    let mut reports = wycheproof::run(&setting);
+    reports.extend(SUITES.iter().map(|run| run(&setting)));
+    for report in &mut reports {
+        if report.cases == 0 {
+            report.fail("no case was run");
+        }
+        report.print();
+    }
     let written = report::write_summary(&reports, &setting.local.join("summary.json"));
     if let Err(problem) = &written {
         println!("conformance: {problem}");
