@@ -14,7 +14,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:$(HOME)/.cache/testudo/tools/bin
 # unifies features over the selection: another selection builds cedar-policy and others a second time.
 BUILD := cargo build --workspace --bins --test tidy
 
-.PHONY: help setup build demo test conformance ci doc fmt deny
+.PHONY: help setup build demo test conformance bench ci doc fmt deny
 
 help: ## show this menu
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 22
@@ -38,6 +38,9 @@ test: setup ## every test that needs nothing but the repository
 conformance: build ## the suites that need TESTUDO_SHARED, PyPI or npm; what is missing is a failure
 	@bash .ci/setup conformance
 	cargo test --workspace --features testudo-tests/conformance --test conformance
+
+bench: build ## ratios beside references of the same run; ONLY=name runs one area
+	cargo test --workspace --features testudo-tests/bench --test bench -- $(ONLY)
 
 ci: ## the whole gate, as CI runs it
 	bash .ci/run

@@ -11,16 +11,18 @@ use std::sync::Arc;
 use cedar_policy::{Authorizer, Entities, Request as CedarRequest, Schema};
 
 use crate::decision::{Decision, LayerAnswer, Verdict};
+use crate::distinctions::Distinctions;
 use crate::entities::Names;
 use crate::explain::{Language, Sentences};
 use crate::layers::{Layer, Layers};
+use crate::marking_table::MarkingTables;
 use crate::policy_hash::PolicyHash;
 use crate::policy_set::{self, LoadError, PolicyLayer, Rule};
 use crate::prepared::{PrepareError, Prepared};
 use crate::request::{Peer, Request};
 
 /// Which layers a question goes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Asked {
     /// Baseline and national: preview, release, forward and serving at the acting hub.
     Sending,
@@ -51,6 +53,8 @@ struct Inner {
     schema: Schema,
     names: Names,
     layers: BTreeMap<Layer, PolicyLayer>,
+    distinctions: Distinctions,
+    markings: MarkingTables,
     rules: BTreeMap<String, Rule>,
     sentences: Sentences,
     warnings: Vec<String>,
@@ -74,6 +78,8 @@ impl Engine {
                 schema: loaded.schema,
                 names,
                 layers: loaded.layers,
+                distinctions: loaded.distinctions,
+                markings: MarkingTables::load(&layers.labels)?,
                 rules: loaded.rules,
                 sentences: Sentences::embedded()?,
                 warnings: loaded.warnings,
@@ -166,6 +172,22 @@ impl Engine {
             .iter()
             .map(|rule| self.sentence(rule, language))
             .collect()
+    }
+
+    /// The marking tables of all authorities.
+    #[must_use]
+    pub fn markings(&self) -> &MarkingTables {
+        &self.inner.markings
+    }
+
+    /// Whom the loaded policies tell apart.
+    pub(crate) fn distinctions(&self) -> &Distinctions {
+        &self.inner.distinctions
+    }
+
+    #[cfg(feature = "bare")]
+    pub(crate) fn layer(&self, layer: Layer) -> Option<&PolicyLayer> {
+        self.inner.layers.get(&layer)
     }
 
     pub(crate) fn names(&self) -> &Names {

@@ -11,9 +11,11 @@ use testudo_protocol::consent::ConsentToken;
 use testudo_protocol::id::{CharterVersion, Hash, HubId, ItemRef, Timestamp};
 use testudo_protocol::label::Label;
 
+use crate::date::Date;
 use crate::decision::Decision;
 use crate::engine::{Asked, Engine};
 use crate::explain::Language;
+use crate::marking_table::MarkingTables;
 use crate::permit::Allowed;
 use crate::prepared::{PrepareError, Prepared};
 use crate::request::{Assessment, Context, Peer};
@@ -74,6 +76,8 @@ pub struct Question<'a> {
     pub purpose: &'a str,
     /// A consent token; the gate verifies it itself.
     pub consent: Option<&'a ConsentToken>,
+    /// When the item was made: its national marking is read as of that day.
+    pub created: Timestamp,
     /// The time.
     pub now: Timestamp,
 }
@@ -167,7 +171,40 @@ impl Gate {
 
     /// Asks for one receiver: charter, label, baseline and the acting hub's national policy.
     pub fn ask(&self, question: &Question<'_>, receiver: HubId) -> Answer {
-        let decision = self.decide(question, receiver, Asked::Sending);
+        self.answer(
+            question,
+            receiver,
+            &self.decide(question, receiver, Asked::Sending),
+        )
+    }
+
+    /// Asks for many receivers at once: the same answers as [`Self::ask`], one evaluation for all receivers
+    /// that the policies cannot tell apart.
+    pub fn ask_each(&self, question: &Question<'_>, receivers: &[HubId]) -> Vec<Answer> {
+        if question.consent.is_some() {
+            // A token changes the item for its recipient alone.
+            return receivers
+                .iter()
+                .map(|receiver| self.ask(question, *receiver))
+                .collect();
+        }
+        let item = self.prepared.item(
+            &self.assessment(question, question.originator),
+            &self.context(question),
+        );
+        let decide = |receiver: &HubId| item.decide(question.action, receiver.as_str(), Asked::Sending);
+        receivers
+            .iter()
+            .map(|receiver| self.answer(question, *receiver, &decide(receiver)))
+            .collect()
+    }
+
+    /// What the markings of all authorities mean.
+    pub fn markings(&self) -> &MarkingTables {
+        self.engine.markings()
+    }
+
+    fn answer(&self, question: &Question<'_>, receiver: HubId, decision: &Decision) -> Answer {
         // The demonstration that the canary check works needs a hub whose gate is off; such a
         // build calls itself `testudo-ungated` and cannot be made in release.
         if decision.is_permit() || cfg!(feature = "ungated") {
@@ -178,7 +215,7 @@ impl Gate {
                 self.policies,
             ));
         }
-        Answer::Denied(Denied::of(&decision))
+        Answer::Denied(Denied::of(decision))
     }
 
     /// Asks this hub's own intake policy about an item that has arrived.
@@ -222,7 +259,7 @@ impl Gate {
         }
         Assessment {
             originator: question.originator.to_string(),
-            label_ok: label.check().is_ok(),
+            label_ok: label.check().is_ok() && self.is_marking_kept(question),
             level: label.level,
             tlp: label.tlp,
             scope: label.scope,
@@ -238,6 +275,12 @@ impl Gate {
             expires_at: i64::try_from(label.expires_at).unwrap_or(1),
             obligations: label.obligations.clone(),
         }
+    }
+
+    /// Whether the label is as high as its own national marking, as of the day of the item.
+    fn is_marking_kept(&self, question: &Question<'_>) -> bool {
+        let date = Date::of_unix_seconds(question.created.seconds());
+        self.engine.markings().check(question.label, date).is_ok()
     }
 
     fn consents(&self, question: &Question<'_>, receiver: HubId) -> bool {

@@ -65,11 +65,13 @@ pub enum LayerSource {
     Unreadable(String),
 }
 
-/// The schema and the files of all layers.
+/// The schema, the marking tables and the files of all layers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layers {
     /// The Cedar schema that every layer is validated against.
     pub schema: PolicyFile,
+    /// The marking tables, one file for each authority.
+    pub labels: Vec<PolicyFile>,
     /// The federation's rules.
     pub baseline: LayerSource,
     /// The acting hub's national policy.
@@ -87,6 +89,18 @@ macro_rules! folder {
     };
 }
 
+/// The compiled-in marking tables, by code of the authority in lower case.
+macro_rules! tables {
+    [$($code:literal),+ $(,)?] => {
+        vec![
+            $(PolicyFile::new(
+                concat!($code, ".toml"),
+                include_bytes!(concat!("../labels/", $code, ".toml")),
+            )),+
+        ]
+    };
+}
+
 impl Layers {
     /// The compiled-in defaults: the baseline, and national and intake layers that add nothing.
     #[must_use]
@@ -96,6 +110,10 @@ impl Layers {
                 "schema.cedarschema",
                 include_bytes!("../cedar/schema.cedarschema"),
             ),
+            labels: tables![
+                "at", "be", "bg", "cy", "cz", "de", "dk", "ee", "el", "es", "eu", "fi", "fr", "hr", "hu",
+                "ie", "it", "lt", "lu", "lv", "mt", "nl", "pl", "pt", "ro", "se", "si", "sk"
+            ],
             baseline: folder!(
                 "baseline",
                 [

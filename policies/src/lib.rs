@@ -10,7 +10,8 @@
 //! before), it does not choose a label, and it does not decide governance acts, which follow the
 //! charter.
 //!
-//! The rules are in `cedar/`, written to be read by a lawyer; `cases/` says what they mean.
+//! The rules are in `cedar/`, written to be read by a lawyer; `cases/` says what they mean. `labels/` says
+//! what the markings of each authority mean in levels of the European Union.
 
 #![cfg_attr(
     not(test),
@@ -23,14 +24,17 @@
     )
 )]
 
+pub mod date;
 pub mod request;
 pub mod vocabulary;
 
 pub mod layers;
+pub mod marking_table;
 pub mod policy_hash;
 pub mod policy_set;
 
 pub mod decision;
+mod distinctions;
 pub mod engine;
 mod entities;
 pub mod prepared;
@@ -41,3 +45,6 @@ pub mod explain;
 
 pub mod gate;
 pub mod permit;
+
+#[cfg(feature = "bare")]
+pub mod bare;

@@ -5,12 +5,12 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::layers::{LayerSource, Layers, PolicyFile};
+use crate::layers::{LayerSource, Layers};
 
 /// Keeps this hash apart from every other use of SHA-256.
 const DOMAIN: &[u8] = b"testudo/policy-hash/v1";
 
-/// SHA-256 over schema and policy files: same hash, same rules.
+/// SHA-256 over schema, marking tables and policy files: same hash, same rules.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PolicyHash([u8; 32]);
 
@@ -19,15 +19,15 @@ impl PolicyHash {
     #[must_use]
     pub fn of(layers: &Layers) -> Self {
         Self::over(
-            &layers.schema,
+            layers,
             &layers.sources().map(|(layer, source)| (layer.as_str(), source)),
         )
     }
 
-    /// The hash of the schema and the baseline alone: the one that the charter holds.
+    /// The hash of the schema, the marking tables and the baseline alone: the one that the charter holds.
     #[must_use]
     pub fn of_baseline(layers: &Layers) -> Self {
-        Self::over(&layers.schema, &[("baseline", &layers.baseline)])
+        Self::over(layers, &[("baseline", &layers.baseline)])
     }
 
     /// The hash as bytes.
@@ -38,9 +38,16 @@ impl PolicyHash {
 
     /// Names carry their layer's folder, so that moving a file between layers changes the hash; a
     /// length before each name and each content keeps neighbours from running into each other.
-    fn over(schema: &PolicyFile, layers: &[(&str, &LayerSource)]) -> Self {
+    fn over(layers: &Layers, folders: &[(&str, &LayerSource)]) -> Self {
+        let schema = &layers.schema;
         let mut files = vec![(schema.name.clone(), schema.bytes.as_slice())];
-        for (folder, source) in layers {
+        files.extend(
+            layers
+                .labels
+                .iter()
+                .map(|file| (format!("labels/{}", file.name), file.bytes.as_slice())),
+        );
+        for (folder, source) in folders {
             match source {
                 LayerSource::Files(layer) => files.extend(
                     layer
@@ -85,6 +92,7 @@ impl Serialize for PolicyHash {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layers::PolicyFile;
 
     fn national(files: &[(&str, &str)]) -> PolicyHash {
         let files = files

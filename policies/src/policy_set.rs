@@ -11,7 +11,9 @@ use cedar_policy::{
     ValidationMode, Validator,
 };
 
+use crate::distinctions::Distinctions;
 use crate::layers::{Layer, LayerSource, Layers, PolicyFile};
+use crate::marking_table::TableError;
 
 /// `resource.originator.status` is two steps from the request; no policy may look further.
 const DEREFERENCE_LEVEL_MAX: u32 = 2;
@@ -106,6 +108,9 @@ pub enum LoadError {
         #[source]
         source: Box<ParseErrors>,
     },
+    /// A marking table is not accepted.
+    #[error(transparent)]
+    Markings(#[from] TableError),
     /// A compiled-in file of sentences is not Fluent.
     #[error("read the `{language}` sentences: {what}")]
     Sentences {
@@ -147,6 +152,8 @@ pub(crate) struct Loaded {
     pub(crate) layers: BTreeMap<Layer, PolicyLayer>,
     pub(crate) rules: BTreeMap<String, Rule>,
     pub(crate) warnings: Vec<String>,
+    /// Whom the policies of all layers tell apart.
+    pub(crate) distinctions: Distinctions,
 }
 
 /// Loads the schema and every layer.
@@ -168,6 +175,7 @@ pub(crate) fn load(layers: &Layers) -> Result<Loaded, LoadError> {
         warnings: schema_warnings
             .map(|warning| format!("{file}: {warning}"))
             .collect(),
+        distinctions: Distinctions::default(),
     };
     let mut loaded = BTreeMap::new();
     for (layer, source) in layers.sources() {
@@ -178,6 +186,7 @@ pub(crate) fn load(layers: &Layers) -> Result<Loaded, LoadError> {
         layers: loaded,
         rules: loading.rules,
         warnings: loading.warnings,
+        distinctions: loading.distinctions,
     })
 }
 
@@ -186,6 +195,7 @@ struct Loading {
     validator: Validator,
     rules: BTreeMap<String, Rule>,
     warnings: Vec<String>,
+    distinctions: Distinctions,
 }
 
 impl Loading {
@@ -228,6 +238,7 @@ impl Loading {
             self.register(&rule, describe(layer, &path, &rule, policy)?)?;
             let policy = policy.new_id(PolicyId::new(&rule));
             self.validate(&path, &rule, &policy)?;
+            self.distinctions.take_in(&policy);
             set.add(policy)
                 .map_err(|source| add_error(&path, &rule, source))?;
         }

@@ -4,8 +4,12 @@
 //! directory version, the item once per item; each receiver then costs one evaluation. The entities of
 //! one decision are receiver, sender, originator and item: validation at load refuses a policy that
 //! would look at any other.
+//!
+//! Receivers that the policies cannot tell apart share one evaluation: a federation of a thousand hubs
+//! has a dozen kinds of them.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{
     Context as CedarContext, ContextCreationError, Entities, Entity, EntityAttrEvaluationError,
@@ -48,13 +52,35 @@ pub enum PrepareError {
 #[derive(Clone)]
 pub struct Prepared {
     engine: Engine,
-    peers: BTreeMap<String, Entity>,
+    peers: BTreeMap<String, Known>,
+}
+
+/// One peer, and the number that it shares with all peers that differ from it in nothing but the code.
+#[derive(Clone)]
+struct Known {
+    entity: Entity,
+    kind: usize,
 }
 
 /// One item under one set of circumstances, ready to be asked about for each receiver.
 pub struct Item<'a> {
     prepared: &'a Prepared,
     facts: Result<Facts, Vec<String>>,
+    decided: RefCell<BTreeMap<Alike, Decision>>,
+}
+
+/// All that the policies can see of a receiver whom none of them tells apart.
+///
+/// INVARIANT (alike receivers, equal answers): two receivers with one value of this get one decision. Why
+/// that holds stands in `distinctions.rs`; the property test asks each receiver apart, too.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Alike {
+    action: Action,
+    asked: Asked,
+    kind: usize,
+    is_named: bool,
+    is_excluded: bool,
+    has_consent: bool,
 }
 
 /// What all receivers of one item share.
@@ -64,6 +90,9 @@ struct Facts {
     context: CedarContext,
     sender: String,
     originator: String,
+    rel_to: BTreeSet<String>,
+    not_to: BTreeSet<String>,
+    consent: BTreeSet<String>,
 }
 
 /// Why an item cannot be asked about.
@@ -80,6 +109,7 @@ enum ItemError {
 impl Prepared {
     pub(crate) fn new(engine: Engine, peers: &[Peer]) -> Result<Self, PrepareError> {
         let mut known: BTreeMap<&str, &Peer> = BTreeMap::new();
+        let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
         let mut entities = BTreeMap::new();
         for peer in peers {
             if known.insert(&peer.code, peer).is_some_and(|other| other != peer) {
@@ -94,12 +124,13 @@ impl Prepared {
                     code: peer.code.clone(),
                     source,
                 })?;
-            entities.insert(peer.code.clone(), entity);
+            let next = kinds.len();
+            let kind = *kinds.entry(without_code(peer)).or_insert(next);
+            entities.insert(peer.code.clone(), Known { entity, kind });
         }
-        Entities::from_entities(entities.values().cloned(), Some(engine.schema())).map_err(|source| {
-            PrepareError::Schema {
-                source: Box::new(source),
-            }
+        let all = entities.values().map(|known| known.entity.clone());
+        Entities::from_entities(all, Some(engine.schema())).map_err(|source| PrepareError::Schema {
+            source: Box::new(source),
         })?;
         Ok(Self {
             engine,
@@ -120,6 +151,7 @@ impl Prepared {
         Item {
             prepared: self,
             facts: self.facts(assessment, context),
+            decided: RefCell::new(BTreeMap::new()),
         }
     }
 
@@ -148,7 +180,7 @@ impl Prepared {
         match (sender, originator) {
             (Ok(sender), Ok(originator)) => Ok(Facts {
                 entities: self
-                    .shared(assessment, [sender, originator])
+                    .shared(assessment, [&sender.entity, &originator.entity])
                     .map_err(|error| vec![chain(&error)])?,
                 context: self
                     .engine
@@ -157,6 +189,9 @@ impl Prepared {
                     .map_err(|source| vec![chain(&ItemError::Context(source))])?,
                 sender: context.sender.clone(),
                 originator: assessment.originator.clone(),
+                rel_to: assessment.rel_to.clone(),
+                not_to: assessment.not_to.clone(),
+                consent: assessment.consent.clone(),
             }),
             (sender, originator) => Err(sender.err().into_iter().chain(originator.err()).collect()),
         }
@@ -179,12 +214,52 @@ impl Item<'_> {
     /// Answers for one receiver; for publish and downgrade, for the acting peer.
     #[must_use]
     pub fn decide(&self, action: Action, receiver: &str, asked: Asked) -> Decision {
+        let Some(alike) = self.alike(action, receiver, asked) else {
+            return self.decide_apart(action, receiver, asked);
+        };
+        if let Some(decision) = self.decided.borrow().get(&alike) {
+            return decision.clone();
+        }
+        let decision = self.decide_apart(action, receiver, asked);
+        // An error may name its receiver, so it is nobody else's answer.
+        if decision.errors().is_empty() {
+            self.decided.borrow_mut().insert(alike, decision.clone());
+        }
+        decision
+    }
+
+    /// How many evaluations are shared so far: one for each kind of receiver that was asked about.
+    #[must_use]
+    pub fn evaluations(&self) -> usize {
+        self.decided.borrow().len()
+    }
+
+    /// The same, evaluated for this receiver alone: what [`Self::decide`] must always equal.
+    #[must_use]
+    pub fn decide_apart(&self, action: Action, receiver: &str, asked: Asked) -> Decision {
         let engine = &self.prepared.engine;
         let answer = match &self.facts {
             Ok(facts) => self.evaluate(facts, action, receiver, asked),
             Err(errors) => Err(errors.clone()),
         };
         answer.unwrap_or_else(|errors| engine.refuse(errors))
+    }
+
+    /// What the policies see of a receiver, if none of them tells it apart.
+    fn alike(&self, action: Action, receiver: &str, asked: Asked) -> Option<Alike> {
+        let facts = self.facts.as_ref().ok()?;
+        let known = self.prepared.peers.get(receiver)?;
+        let is_apart = receiver == facts.sender
+            || receiver == facts.originator
+            || self.prepared.engine.distinctions().sets_apart(receiver);
+        (!is_apart).then(|| Alike {
+            action,
+            asked,
+            kind: known.kind,
+            is_named: facts.rel_to.contains(receiver),
+            is_excluded: facts.not_to.contains(receiver),
+            has_consent: facts.consent.contains(receiver),
+        })
     }
 
     fn evaluate(
@@ -195,14 +270,14 @@ impl Item<'_> {
         asked: Asked,
     ) -> Result<Decision, Vec<String>> {
         let engine = &self.prepared.engine;
-        let Some(peer) = self.prepared.peers.get(receiver) else {
+        let Some(Known { entity, .. }) = self.prepared.peers.get(receiver) else {
             return Err(vec![unknown("receiver", receiver)]);
         };
         let mut entities = facts.entities.clone();
         if receiver != facts.sender && receiver != facts.originator {
             // Checked against the schema when the peers were read.
             entities = entities
-                .add_entities([peer.clone()], None)
+                .add_entities([entity.clone()], None)
                 .map_err(|error| vec![chain(&error)])?;
         }
         let request = CedarRequest::new(
@@ -215,6 +290,14 @@ impl Item<'_> {
         .map_err(|error| vec![chain(&error)])?;
         Ok(engine.ask(asked, &request, &entities))
     }
+}
+
+/// All of a peer but its code, as text.
+fn without_code(peer: &Peer) -> String {
+    let mut rest = peer.clone();
+    rest.code.clear();
+    // Plain data of texts, numbers and sets always has a form; were there none, the code sets it apart.
+    serde_json::to_string(&rest).unwrap_or_else(|_| peer.code.clone())
 }
 
 fn unknown(role: &str, code: &str) -> String {

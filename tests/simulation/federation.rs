@@ -179,7 +179,23 @@ impl Federation {
         let open = Engine::embedded().expect("the compiled-in policies load");
         let national = LayerSource::Files(vec![PolicyFile::new("own.cedar", NATIONAL)]);
         let strict = Engine::load(&Layers::embedded().with_national(national));
-        let members: Vec<Member> = (0u8..).zip(&SEATS).map(|(at, seat)| seat.member(at)).collect();
+        let charter = Self::charter_of(&open, |_| {});
+        Self {
+            open,
+            strict: strict.expect("the national policy loads"),
+            charter,
+            codes: SEATS.iter().map(|seat| hub(seat.code)).collect(),
+        }
+    }
+
+    /// The charter as it would be had each member been changed before the voters signed.
+    pub fn charter_with(&self, change: impl FnMut(&mut Member)) -> Charter {
+        Self::charter_of(&self.open, change)
+    }
+
+    fn charter_of(engine: &Engine, change: impl FnMut(&mut Member)) -> Charter {
+        let mut members: Vec<Member> = (0u8..).zip(&SEATS).map(|(at, seat)| seat.member(at)).collect();
+        members.iter_mut().for_each(change);
         let voters = members
             .iter()
             .filter(|member| matches!(member.class, Class::MemberState | Class::EuInstitution))
@@ -192,17 +208,11 @@ impl Federation {
             realm: "live".to_owned(),
             version: CharterVersion::new(1),
             valid_until: VALID_UNTIL,
-            policies: Hash::new(*open.baseline_hash().as_bytes()),
+            policies: Hash::new(*engine.baseline_hash().as_bytes()),
             voters: voters.collect(),
             members,
         };
-        let charter = Charter::verify(&signed(&document)).expect("all voters have signed");
-        Self {
-            open,
-            strict: strict.expect("the national policy loads"),
-            charter,
-            codes: SEATS.iter().map(|seat| hub(seat.code)).collect(),
-        }
+        Charter::verify(&signed(&document)).expect("all voters have signed")
     }
 
     /// The codes of all hubs, in the order of the table.

@@ -27,6 +27,10 @@ mod watch;
 mod workload;
 mod world;
 
+mod gate;
+#[path = "../../policies/tests/policies/straight_line.rs"]
+mod straight_line;
+
 mod controls;
 mod invariants;
 mod regressions;

@@ -1,5 +1,6 @@
 //! Why a command is not carried out: one sentence, and what kind of refusal it is.
 
+use testudo_policies::marking_table::MarkingError;
 use testudo_protocol::bundle::BundleError;
 use testudo_protocol::id::{HubId, ItemId};
 use testudo_protocol::label::LabelError;
@@ -14,6 +15,9 @@ pub enum Refusal {
     /// The label contradicts itself.
     #[error(transparent)]
     Label(LabelError),
+    /// The national marking has no level, or the label is below it.
+    #[error(transparent)]
+    Marking(MarkingError),
     /// A hub in the label is not in the charter.
     #[error(
         "label field `{field}` names {hub}, which is not a member; `testudo charter show` lists the members"
@@ -135,6 +139,7 @@ impl Refusal {
             Self::Bundle(BundleError::LabelTooWeak { .. }) => "label-too-weak",
             Self::Bundle(_) => "bundle-malformed",
             Self::Label(_) => "label-malformed",
+            Self::Marking(_) => "marking",
             Self::UnknownRecipient { .. } => "unknown-recipient",
             Self::Ceiling { .. } => "above-ceiling",
             Self::Nobody { .. } => "nobody-permitted",
@@ -156,6 +161,7 @@ impl Refusal {
     pub fn kind(&self) -> RefusalKind {
         match self {
             Self::Bundle(BundleError::LabelTooWeak { .. })
+            | Self::Marking(_)
             | Self::Ceiling { .. }
             | Self::Nobody { .. }
             | Self::Denied { .. }
@@ -179,6 +185,7 @@ impl Refusal {
         match self {
             Self::Nobody { rules } | Self::Denied { rules, .. } => rules.clone(),
             Self::Bundle(BundleError::LabelTooWeak { .. }) => vec!["R-18".to_owned()],
+            Self::Marking(_) => vec!["R-02".to_owned()],
             Self::NotOriginator { .. } => vec!["R-21".to_owned()],
             _ => Vec::new(),
         }

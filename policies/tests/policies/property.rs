@@ -142,7 +142,7 @@ fn context(assessment: &Assessment) -> impl Strategy<Value = Context> + use<> {
         })
 }
 
-fn request() -> impl Strategy<Value = Request> {
+pub fn request() -> impl Strategy<Value = Request> {
     let peers = (peer(CODES[0]), peer(CODES[1]), peer(CODES[2]), peer(CODES[3]));
     let asked = assessment().prop_flat_map(|assessment| (context(&assessment), Just(assessment)));
     (peers, select(Action::ALL), select(CODES.as_slice()), asked).prop_map(

@@ -129,6 +129,7 @@ impl Hub {
             label: &record.label,
             purpose: &record.purpose,
             consent: consent.as_ref(),
+            created: record.created,
             now: self.now,
         };
         let verdicts = match self.gate.ask(&question, request.to) {
@@ -156,6 +157,7 @@ impl Hub {
             body,
             summary: None,
             asked_hash: record.body_hash,
+            created: record.created,
             consent,
             views: self.verdict_views(&verdicts, Language::English),
             verdicts,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use testudo_crypto::commit::{Salt, salted_leaf};
 use testudo_crypto::digest::Digest;
 use testudo_crypto::merkle::tree_root;
+use testudo_policies::date::Date;
 use testudo_policies::explain::Language;
 use testudo_policies::gate::{Answer, Denied, Question};
 use testudo_policies::vocabulary::Action;
@@ -63,6 +64,8 @@ impl Hub {
                 level: draft.label.level.get(),
             });
         }
+        let today = Date::of_unix_seconds(self.now.seconds());
+        (self.gate.markings().check(&draft.label, today)).map_err(Refusal::Marking)?;
         let bundle = Bundle::parse(draft.bundle.clone()).map_err(Refusal::Bundle)?;
         bundle.check_label(&draft.label).map_err(Refusal::Bundle)?;
         let item = match draft.corrects {
@@ -114,6 +117,7 @@ impl Hub {
             label: &proposed.draft.label,
             purpose: &proposed.draft.purpose,
             consent: None,
+            created: self.now,
             now: self.now,
         }
     }
@@ -124,13 +128,12 @@ impl Hub {
             allowed: Vec::new(),
             denied: Vec::new(),
         };
-        for receiver in self.gate.charter().members().map(|member| member.code) {
-            if receiver == self.me {
-                continue;
-            }
-            match self.gate.ask(question, receiver) {
+        let members = self.gate.charter().members().map(|member| member.code);
+        let receivers: Vec<HubId> = members.filter(|code| *code != self.me).collect();
+        for (receiver, answer) in receivers.iter().zip(self.gate.ask_each(question, &receivers)) {
+            match answer {
                 Answer::Allowed(allowed) => verdicts.allowed.push(allowed.receiver()),
-                Answer::Denied(denied) => verdicts.denied.push((receiver, denied)),
+                Answer::Denied(denied) => verdicts.denied.push((*receiver, denied)),
             }
         }
         verdicts

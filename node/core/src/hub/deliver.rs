@@ -149,6 +149,7 @@ impl Hub {
             label: &record.label,
             purpose: &record.purpose,
             consent,
+            created: record.created,
             now: self.now,
         };
         let allowed = match self.gate.ask(&question, receiver) {

@@ -278,6 +278,7 @@ impl Hub {
             label: &header.label,
             purpose: &header.purpose,
             consent: opened.consent(),
+            created: header.created,
             now: self.now,
         };
         // The originator's rules bind the forwarder: a hub that broke them finds no reader here.

@@ -15,7 +15,7 @@ use testudo_crypto::digest::Digest;
 use testudo_crypto::seal::SealError;
 use testudo_policies::explain::Language;
 use testudo_policies::gate::{Answer, Denied};
-use testudo_policies::permit::Permit;
+use testudo_policies::permit::{MintError, Permit};
 use testudo_policies::vocabulary::Action;
 use testudo_protocol::envelope::{
     Envelope, Header, Kind, Licence, Outer, OuterFields, RecipientEntry, Recipients, SUITE, SignedPart,
@@ -63,6 +63,8 @@ pub(super) struct Decided {
     /// The hash that the gate was asked about.
     pub(super) asked_hash: Hash,
     pub(super) consent: Option<testudo_protocol::consent::ConsentToken>,
+    /// When the originator made the item.
+    pub(super) created: Timestamp,
     pub(super) verdicts: Verdicts,
     pub(super) views: Vec<Verdict>,
     pub(super) decision: (u64, Vec<u8>),
@@ -165,6 +167,7 @@ impl Hub {
                 body: bundle.bytes().to_vec(),
                 asked_hash: body_hash,
                 consent: None,
+                created: self.now,
                 views: self.verdict_views(&verdicts, Language::English),
                 verdicts,
                 decision: (0, Vec::new()),
@@ -233,12 +236,16 @@ impl Hub {
             .recorded(*index, opening)
             .map_err(|_| internal("a decision is not recorded"))?;
         let mut permits = Vec::new();
-        for receiver in &decided.verdicts.allowed {
-            match self.gate.ask(&decided.question(self.me, self.now), *receiver) {
-                Answer::Allowed(allowed) => permits.push(
-                    Permit::mint(allowed, &recorded)
-                        .map_err(|_| internal("a decision covers another item"))?,
-                ),
+        let question = decided.question(self.me, self.now);
+        for answer in self.gate.ask_each(&question, &decided.verdicts.allowed) {
+            match answer {
+                Answer::Allowed(allowed) => {
+                    permits.push(Permit::mint(allowed, &recorded).map_err(|error| match error {
+                        MintError::OtherItem => internal("a decision covers another item"),
+                        // Policies were exchanged while the decision was being written.
+                        MintError::OtherGrounds => Refusal::PreviewChanged,
+                    })?);
+                }
                 // Time has passed since the decision, so an item can have expired in between.
                 Answer::Denied(_) => return Err(Refusal::PreviewChanged),
             }
@@ -545,6 +552,7 @@ impl Decided {
             label: &self.label,
             purpose: &self.purpose,
             consent: self.consent.as_ref(),
+            created: self.created,
             now,
         }
     }
