@@ -28,6 +28,8 @@ pub mod sign;
 pub mod pad;
 pub mod seal;
 
+pub mod attachment;
+
 pub mod merkle;
 
 pub mod note;

@@ -29,6 +29,7 @@ mod hybrid;
 mod xwing;
 
 mod audience;
+mod stream;
 
 mod prescan;
 
@@ -37,6 +38,9 @@ pub use identity::{Identity, IdentityError};
 pub use prescan::{HEADER_BYTES_MAX, HeaderShape, LINE_BYTES_MAX, PrescanError, STANZAS_MAX, prescan};
 pub use recipient::{Recipient, RecipientError};
 pub use secrecy::{ExposeSecret, SecretString};
+pub(crate) use stream::{
+    OpenStreamError, STREAM_HEADER_BYTES_MAX, SealStreamError, open_stream, seal_stream,
+};
 
 /// Most recipients of one file.
 pub const RECIPIENTS_MAX: usize = 100;
@@ -226,21 +230,21 @@ fn header_error(error: DecryptError) -> OpenError {
 ///
 /// It asks for one line at a time and parses again from the first byte each time, which is quadratic
 /// in the header. The pre-scan has found where the header ends, so the first "line" can be all of it.
-struct HeaderAtOnce<'a> {
-    rest: &'a [u8],
+struct HeaderAtOnce<R> {
+    rest: R,
     header_bytes: usize,
 }
 
-impl Read for HeaderAtOnce<'_> {
+impl<R: BufRead> Read for HeaderAtOnce<R> {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         self.header_bytes = 0;
         self.rest.read(target)
     }
 }
 
-impl BufRead for HeaderAtOnce<'_> {
+impl<R: BufRead> BufRead for HeaderAtOnce<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        Ok(self.rest)
+        self.rest.fill_buf()
     }
 
     fn consume(&mut self, amount: usize) {
@@ -249,14 +253,12 @@ impl BufRead for HeaderAtOnce<'_> {
     }
 
     fn read_until(&mut self, delimiter: u8, target: &mut Vec<u8>) -> io::Result<usize> {
-        match self.rest.split_at_checked(self.header_bytes) {
-            Some((header, rest)) if !header.is_empty() => {
-                self.header_bytes = 0;
-                self.rest = rest;
-                target.extend_from_slice(header);
-                Ok(header.len())
+        match std::mem::take(&mut self.header_bytes) {
+            0 => self.rest.read_until(delimiter, target),
+            header_bytes => {
+                let limit = u64::try_from(header_bytes).unwrap_or(u64::MAX);
+                (&mut self.rest).take(limit).read_to_end(target)
             }
-            _ => self.rest.read_until(delimiter, target),
         }
     }
 }

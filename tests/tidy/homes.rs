@@ -15,7 +15,7 @@ struct Home {
     module: &'static str,
 }
 
-const HOMES: [Home; 6] = [
+const HOMES: [Home; 7] = [
     Home {
         family: "libp2p",
         package: "testudo",
@@ -46,6 +46,11 @@ const HOMES: [Home; 6] = [
         family: "age",
         package: "testudo-crypto",
         module: "crypto/src/seal",
+    },
+    Home {
+        family: "bao-tree",
+        package: "testudo-crypto",
+        module: "crypto/src/attachment",
     },
 ];
 

@@ -39,6 +39,11 @@ impl Identity {
         Self(Kind::Hybrid(SecretKey::from_seed(seed)))
     }
 
+    /// The hybrid identity of a seed that is kept elsewhere than in its text.
+    pub(crate) fn of_hybrid_seed(seed: Zeroizing<[u8; SEED_BYTES]>) -> Self {
+        Self(Kind::Hybrid(SecretKey::from_seed(seed)))
+    }
+
     /// Draws a fresh X25519 identity (suite 1) from the operating system.
     pub fn x25519_generate() -> Self {
         Self(Kind::X25519(age::x25519::Identity::generate()))

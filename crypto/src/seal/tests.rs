@@ -305,7 +305,7 @@ fn debug_output_shows_no_secret() {
 
 struct CountingReads<'a> {
     calls: usize,
-    inner: HeaderAtOnce<'a>,
+    inner: HeaderAtOnce<&'a [u8]>,
 }
 
 impl Read for CountingReads<'_> {
