@@ -124,7 +124,11 @@ fn of_a_kind(index: u32, kind: u32) -> Peer {
         soi_level: level(kind % 3),
         active_sponsors: if cls == Class::Associated { kind - 6 } else { 0 },
         transfer_basis: kind % 3 != 2,
-        communities: words(if kind.is_multiple_of(2) { &["ras", "ecne"] } else { &["ras"] }),
+        communities: words(if kind.is_multiple_of(2) {
+            &["ras", "ecne"]
+        } else {
+            &["ras"]
+        }),
         exercises: BTreeSet::new(),
         caps: words(&["expiry", "purge"]),
         tags: BTreeMap::new(),

@@ -11,12 +11,15 @@ use serde_json::{Value, json};
 pub enum Better {
     /// Times and sizes.
     Lower,
+    /// Rates.
+    Higher,
 }
 
 impl Better {
     fn word(self) -> &'static str {
         match self {
             Self::Lower => "lower",
+            Self::Higher => "higher",
         }
     }
 }
@@ -47,6 +50,7 @@ impl Row {
     fn is_reached(&self) -> bool {
         match self.better {
             Better::Lower => self.ratio() <= self.goal,
+            Better::Higher => self.ratio() >= self.goal,
         }
     }
 
@@ -66,7 +70,7 @@ impl Report {
     /// Adds a row and prints it at once: a run takes a while.
     pub fn add(&mut self, row: Row) {
         println!(
-            "{}: {:.2} {} / {:.2}",
+            "{}: {:.3} {} / {:.3}",
             row.name, row.ours, row.unit, row.reference
         );
         self.0.push(row);
@@ -82,7 +86,7 @@ impl Report {
         for row in &self.0 {
             let outcome = if row.is_reached() { "reached" } else { "MISSED" };
             println!(
-                "{:<52} {:>9.2} {:<2} {:>9.2} {:<2} {:>8.2} {:>8.2}  {outcome}",
+                "{:<52} {:>9.3} {:<4} {:>9.3} {:<4} {:>6.2} {:>8.2}  {outcome}",
                 row.name,
                 row.ours,
                 row.unit,

@@ -2,6 +2,7 @@ use std::io::{self, Read};
 
 use bao_tree::blake3;
 use bao_tree::io::outboard::PreOrderMemOutboard;
+use proptest::prelude::*;
 
 use super::*;
 use crate::entropy::Entropy;
@@ -323,4 +324,34 @@ fn debug_output_shows_no_key() {
     let seed = hex(&made.attachment.to_bytes()[..32]);
     assert!(!format!("{made:?}").contains(&seed[..16]));
     assert!(format!("{:?}", made.attachment).starts_with("Attachment("));
+}
+
+/// An attachment that was sealed once: entry, outboard, sealed bytes. It must open for ever.
+#[test]
+fn the_golden_attachment_opens() {
+    let golden = include_bytes!("../../../tests/vectors/sealing/attachment.bin");
+    let (entry, rest) = golden.split_at(Attachment::BYTES);
+    let attachment = Attachment::from_bytes(entry).unwrap();
+    let (outboard, file) = rest.split_at(outboard_bytes(attachment.sealed_bytes()) as usize);
+    assert_eq!(outboard.len(), 64);
+    let mut found = Vec::new();
+    open_attachment(&attachment, outboard, file, &mut found).unwrap();
+    assert!(found == [0x5a; 70_000]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn any_attachment_opens_and_no_flipped_bit_does(
+        bytes in 0usize..200_000,
+        place: prop::sample::Index,
+        bit in 0u8..8,
+    ) {
+        let content = content(bytes);
+        let (made, mut file) = sealed(&content);
+        prop_assert!(opened(&made, &file).unwrap() == content);
+        file[place.index(made.attachment.sealed_bytes() as usize)] ^= 1 << bit;
+        prop_assert!(matches!(opened(&made, &file), Err(OpenAttachmentError::Differs)));
+    }
 }

@@ -339,6 +339,35 @@ proptest! {
     }
 
     #[test]
+    fn who_is_not_named_cannot_open(named in proptest::collection::vec(any::<bool>(), 6), is_hybrid: bool) {
+        let kind = if is_hybrid { hybrid } else { Identity::x25519_generate };
+        let identities: Vec<(Identity, bool)> = named.into_iter().map(|named| (kind(), named)).collect();
+        let recipients: Vec<Recipient> = identities
+            .iter()
+            .filter(|(_, named)| *named)
+            .map(|(identity, _)| identity.recipient())
+            .collect();
+        prop_assume!(!recipients.is_empty());
+        let sealed = seal(&recipients, b"content").unwrap();
+        for (identity, named) in &identities {
+            let expected = if *named { Ok(b"content".to_vec()) } else { Err(OpenError::NoMatch) };
+            prop_assert_eq!(opened(identity, &sealed), expected);
+        }
+    }
+
+    #[test]
+    fn one_flipped_bit_anywhere_is_refused(content: Vec<u8>, recipients in 1usize..5, place: prop::sample::Index, bit in 0u8..8) {
+        let identities: Vec<Identity> = (0..recipients).map(|_| hybrid()).collect();
+        let named: Vec<Recipient> = identities.iter().map(Identity::recipient).collect();
+        let mut sealed = seal(&named, &content).unwrap();
+        let place = place.index(sealed.len());
+        sealed[place] ^= 1 << bit;
+        for identity in &identities {
+            prop_assert!(opened(identity, &sealed).is_err());
+        }
+    }
+
+    #[test]
     fn the_length_of_the_content_is_known_beforehand(bytes in 0usize..300_000) {
         let (_, sealed) = sealed_for_one(&vec![0; bytes]);
         prop_assert_eq!(content_len(sealed.len(), prescan(&sealed).unwrap().header_bytes), bytes);
