@@ -14,7 +14,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:$(HOME)/.cache/testudo/tools/bin
 # unifies features over the selection: another selection builds cedar-policy and others a second time.
 BUILD := cargo build --workspace --bins --test tidy
 
-.PHONY: help setup build demo test conformance bench ci doc fmt deny
+.PHONY: help setup build demo test conformance bench fuzz ci doc fmt deny
 
 help: ## show this menu
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 22
@@ -41,6 +41,10 @@ conformance: build ## the suites that need TESTUDO_SHARED, PyPI or npm; what is 
 
 bench: build ## ratios beside references of the same run; ONLY=name runs one area
 	cargo test --workspace --features testudo-tests/bench --test bench -- $(ONLY)
+
+fuzz: ## look for bytes that break a reader; ONLY=target runs one, SECONDS_EACH=600 says for how long
+	@bash .ci/setup fuzz
+	bash .ci/fuzz $(ONLY)
 
 ci: ## the whole gate, as CI runs it
 	bash .ci/run

@@ -1,0 +1,90 @@
+//! What must hold for any bytes: the body of each fuzz target, and of the test that replays what they found.
+//!
+//! One function for each target. A panic is the finding.
+
+#![allow(dead_code, reason = "each target uses one of them")]
+
+use testudo_crypto::attachment::{
+    Attachment, CONTENT_BYTES_MAX, OpenAttachmentError, SEALED_BYTES_MAX, open_attachment, outboard_bytes,
+    verify_attachment,
+};
+use testudo_crypto::entropy::Entropy;
+use testudo_crypto::pad::{pad, unpad};
+use testudo_crypto::seal::{
+    AudienceSecret, HEADER_BYTES_MAX, Identity, OpenError, Recipient, STANZAS_MAX, open, open_with_audience,
+    prescan,
+};
+
+/// The header pre-scan: its measure is within the limits and within the file.
+pub fn prescan_bytes(bytes: &[u8]) {
+    if let Ok(shape) = prescan(bytes) {
+        assert!(shape.header_bytes <= bytes.len() && shape.header_bytes <= HEADER_BYTES_MAX);
+        assert!(shape.stanzas <= STANZAS_MAX);
+        assert_eq!(
+            prescan(&bytes[..shape.header_bytes]),
+            Ok(shape),
+            "only the header counts"
+        );
+    }
+}
+
+/// Sealed files of strangers: they never open, and a limit on the content holds before anything is decrypted.
+pub fn open_bytes(bytes: &[u8]) {
+    let hybrid = Identity::generate_hybrid(&mut Entropy::from_seed([1; 32]));
+    let secret = AudienceSecret::from_bytes([2; 32]);
+    assert!(open(&[&hybrid], bytes, 1 << 20).is_err());
+    assert!(open_with_audience(&secret, b"place", bytes, 1 << 20).is_err());
+    if let Err(OpenError::TooLong {
+        bytes: announced,
+        max,
+    }) = open(&[&hybrid], bytes, 0)
+    {
+        assert!(max == 0 && announced > 0 && announced < bytes.len());
+    }
+}
+
+/// Padding: what is taken off was put on, and is the only way to put it on.
+pub fn padding(bytes: &[u8]) {
+    if let Ok(content) = unpad(bytes) {
+        assert_eq!(pad(content), bytes, "one content has one padding");
+    }
+    let padded = pad(bytes);
+    assert_eq!(unpad(&padded), Ok(bytes));
+}
+
+/// The entry of an attachment, then its outboard and sealed bytes: nothing opens that was not signed.
+pub fn attachment(bytes: &[u8]) {
+    let (entry, rest) = bytes.split_at(bytes.len().min(Attachment::BYTES));
+    let Ok(attachment) = Attachment::from_bytes(entry) else {
+        return;
+    };
+    assert_eq!(
+        attachment.to_bytes().as_slice(),
+        entry,
+        "one attachment has one entry"
+    );
+    assert!(attachment.content_bytes() <= CONTENT_BYTES_MAX && attachment.sealed_bytes() <= SEALED_BYTES_MAX);
+    let outboard = usize::try_from(outboard_bytes(attachment.sealed_bytes())).expect("below 2 MiB");
+    let (outboard, sealed) = rest.split_at(rest.len().min(outboard));
+    let mut content = Vec::new();
+    let opened = open_attachment(&attachment, outboard, sealed, &mut content);
+    let verified = verify_attachment(attachment.root(), attachment.sealed_bytes(), outboard, sealed);
+    match opened {
+        Ok(()) => assert_eq!(content.len() as u64, attachment.content_bytes()),
+        // The originator's fault: a holder sees nothing wrong with it.
+        Err(OpenAttachmentError::Open(_) | OpenAttachmentError::Length { .. }) => {}
+        Err(_) => assert!(
+            verified.is_err(),
+            "opening and checking agree on the holder's faults"
+        ),
+    }
+}
+
+/// Recipients as text: what is taken is written the same way again.
+pub fn recipient(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Ok(recipient) = text.parse::<Recipient>()
+    {
+        assert_eq!(recipient.to_string(), text);
+    }
+}
