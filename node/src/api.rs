@@ -5,9 +5,11 @@
 
 mod answer;
 mod body;
+mod policy;
 mod routes;
 mod socket;
 
 pub use answer::{ErrorBody, Problem};
 pub use body::{ConsentBody, DraftBody, ForwardBody, ItemDocument, ReleaseBody};
+pub use policy::{ActivateBody, Activated};
 pub use socket::{BindError, Control, bind};

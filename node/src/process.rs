@@ -13,7 +13,7 @@ mod driver;
 mod rows;
 mod start;
 
-pub use driver::{HubHandle, Look, Request, Stopped};
+pub use driver::{HubHandle, Look, PolicyReader, Request, Stopped};
 pub use rows::load_rows;
 pub(crate) use start::policy_folder;
 pub use start::{Running, StartError, load, start};

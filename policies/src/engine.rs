@@ -174,6 +174,18 @@ impl Engine {
             .collect()
     }
 
+    /// The layers that have no policies to ask and deny everything, each with the reason.
+    #[must_use]
+    pub fn closed(&self) -> Vec<String> {
+        let layers = self.inner.layers.iter();
+        layers
+            .filter_map(|(layer, policies)| match policies {
+                PolicyLayer::Closed(reason) => Some(format!("{layer}: {reason}")),
+                PolicyLayer::Ready(_) => None,
+            })
+            .collect()
+    }
+
     /// The marking tables of all authorities.
     #[must_use]
     pub fn markings(&self) -> &MarkingTables {

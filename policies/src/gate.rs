@@ -57,6 +57,9 @@ pub enum GateError {
     },
 }
 
+/// Policies that are not in force, to be looked through: it answers, and can allow nothing.
+pub struct Trial(Gate);
+
 /// What is asked about: one item and who would send it.
 #[derive(Clone, Debug)]
 pub struct Question<'a> {
@@ -142,6 +145,10 @@ impl Gate {
                 ours,
             });
         }
+        Self::assemble(engine, charter)
+    }
+
+    fn assemble(engine: Engine, charter: Charter) -> Result<Self, GateError> {
         let peers: Result<Vec<Peer>, GateError> =
             charter.members().map(|member| peer(&charter, member)).collect();
         let prepared = engine.prepare(&peers?)?;
@@ -199,6 +206,17 @@ impl Gate {
             .collect()
     }
 
+    /// The denials among the answers to many receivers, in their order; nobody is allowed anything by this.
+    pub fn verdicts(&self, question: &Question<'_>, receivers: &[HubId]) -> Vec<Option<Denied>> {
+        let answers = self.ask_each(question, receivers).into_iter();
+        answers
+            .map(|answer| match answer {
+                Answer::Allowed(_) => None,
+                Answer::Denied(denied) => Some(denied),
+            })
+            .collect()
+    }
+
     /// What the markings of all authorities mean.
     pub fn markings(&self) -> &MarkingTables {
         self.engine.markings()
@@ -213,6 +231,7 @@ impl Gate {
                 receiver,
                 self.charter.version(),
                 self.policies,
+                decision.rules().to_vec(),
             ));
         }
         Answer::Denied(Denied::of(decision))
@@ -231,10 +250,9 @@ impl Gate {
         }
     }
 
-    /// A sentence for people for each rule of a denial.
-    pub fn sentences(&self, denied: &Denied, language: Language) -> Vec<String> {
-        denied
-            .rules
+    /// A sentence for people for each rule.
+    pub fn sentences(&self, rules: &[String], language: Language) -> Vec<String> {
+        rules
             .iter()
             .map(|rule| self.engine.sentence(rule, language))
             .collect()
@@ -310,6 +328,26 @@ impl Gate {
             purpose: question.purpose.to_owned(),
             priority: "routine".to_owned(),
         }
+    }
+}
+
+impl Trial {
+    /// Sets up policies beside those in force, also with another baseline than the charter names.
+    ///
+    /// # Errors
+    /// [`GateError`] if the members do not fit the policies.
+    pub fn new(engine: Engine, charter: Charter) -> Result<Self, GateError> {
+        Gate::assemble(engine, charter).map(Self)
+    }
+
+    /// The hash of all its policies.
+    pub fn policies(&self) -> Hash {
+        self.0.policies
+    }
+
+    /// The denials among the answers to many receivers, in their order.
+    pub fn verdicts(&self, question: &Question<'_>, receivers: &[HubId]) -> Vec<Option<Denied>> {
+        self.0.verdicts(question, receivers)
     }
 }
 

@@ -164,6 +164,21 @@ pub enum MarkingError {
     },
 }
 
+impl MarkingError {
+    /// A stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownAuthority { .. } => "unknown-authority",
+            Self::Spelling { .. } => "marking-spelling",
+            Self::NotValid { .. } => "marking-not-valid",
+            Self::NoClassification { .. } => "no-classification",
+            Self::Unknown { .. } => "unknown-marking",
+            Self::LabelBelow { .. } => "label-below-marking",
+        }
+    }
+}
+
 /// Why a file is not a marking table.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {

@@ -18,7 +18,7 @@ use crate::vocabulary::Action;
 ///
 /// ```compile_fail
 /// # use testudo_policies::permit::Allowed;
-/// let forged = Allowed { receiver: unreachable!(), action: unreachable!(), item: unreachable!(), body_hash: unreachable!(), charter: unreachable!(), policies: unreachable!() };
+/// let forged = Allowed { receiver: unreachable!(), action: unreachable!(), item: unreachable!(), body_hash: unreachable!(), charter: unreachable!(), policies: unreachable!(), rules: unreachable!() };
 /// ```
 #[derive(Debug, PartialEq, Eq)]
 pub struct Allowed {
@@ -28,6 +28,7 @@ pub struct Allowed {
     body_hash: Hash,
     charter: CharterVersion,
     policies: Hash,
+    rules: Vec<String>,
 }
 
 /// May be used for one sending. Made only by [`Permit::mint`].
@@ -64,6 +65,7 @@ impl Allowed {
         receiver: HubId,
         charter: CharterVersion,
         policies: Hash,
+        rules: Vec<String>,
     ) -> Self {
         let Question {
             action,
@@ -78,12 +80,18 @@ impl Allowed {
             body_hash,
             charter,
             policies,
+            rules,
         }
     }
 
     /// Who may receive.
     pub fn receiver(&self) -> HubId {
         self.receiver
+    }
+
+    /// The ids of the rules that permit it.
+    pub fn rules(&self) -> &[String] {
+        &self.rules
     }
 }
 

@@ -20,5 +20,6 @@ mod bad_input;
 mod delivery;
 mod gate_off;
 mod leaks;
+mod policy;
 mod start_refusals;
 mod stranger;

@@ -105,6 +105,7 @@ fn plain(level: u8, tlp: Tlp) -> Label {
         personal: Personal::None,
         expires_at: 0,
         obligations: BTreeSet::new(),
+        pap: None,
         national: None,
     }
 }

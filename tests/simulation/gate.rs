@@ -70,6 +70,7 @@ fn request(charter: &Charter, label: &Label, action: Action, sender: HubId) -> R
     let mut item = serde_json::to_value(label).expect("a label is plain data");
     let fields = item.as_object_mut().expect("a label is an object");
     fields.remove("national");
+    fields.remove("pap");
     fields.insert("originator".to_owned(), json!("FR"));
     fields.insert("labelOk".to_owned(), json!(label.check().is_ok()));
     fields.insert("consent".to_owned(), json!([]));

@@ -58,6 +58,7 @@ fn assessment(case: &Case<'_>, receiver: &str) -> Assessment {
     let mut item = serde_json::to_value(case.label).expect("a label is plain data");
     let fields = item.as_object_mut().expect("a label is an object");
     fields.remove("national");
+    fields.remove("pap");
     fields.insert("originator".to_owned(), json!(case.originator));
     fields.insert("labelOk".to_owned(), json!(case.label.check().is_ok()));
     let consent = if case.consented && case.action == Action::Forward {

@@ -3,6 +3,7 @@
 mod consent;
 mod decide;
 mod deliver;
+mod policies;
 pub mod read;
 mod receive;
 mod release;
@@ -105,6 +106,7 @@ impl Hub {
             Input::Persisted(batch) => self.on_persisted(batch, &mut out),
             Input::Loaded(id, row) => self.on_loaded(id, row, &mut out),
             Input::Sealed(id, result) => self.on_sealed(id, result, &mut out),
+            Input::Policies(gate) => self.on_policies(*gate, &mut out),
             Input::Tick => self.on_tick(&mut out),
             Input::Stop => self.sign_checkpoint(&mut out),
         }

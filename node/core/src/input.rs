@@ -1,6 +1,7 @@
 //! What a hub is told.
 
 use testudo_crypto::seal::SealError;
+use testudo_policies::gate::Gate;
 use testudo_protocol::id::{Hash, HubId, ItemId, Timestamp};
 use testudo_protocol::label::Label;
 
@@ -36,6 +37,8 @@ pub enum Input {
     Loaded(LoadId, Option<Vec<u8>>),
     /// A sealing has been carried out.
     Sealed(SealId, Result<Vec<u8>, SealError>),
+    /// Other policies under the same charter are put in force.
+    Policies(Box<Gate>),
     /// Time has passed.
     Tick,
     /// The process is about to end: sign what there is.

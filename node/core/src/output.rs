@@ -1,6 +1,6 @@
 //! What a hub wants done, in order.
 
-use testudo_protocol::id::{HubId, ItemRef};
+use testudo_protocol::id::{Hash, HubId, ItemRef};
 use testudo_protocol::receipt::Act;
 
 use crate::input::{BatchId, CommandId, LoadId, SealId};
@@ -122,6 +122,11 @@ pub enum Event {
         item: ItemRef,
         /// Which policies, by their rule ids.
         policies: Vec<String>,
+    },
+    /// Other policies are in force from here on.
+    PoliciesActivated {
+        /// Their hash.
+        policies: Hash,
     },
     /// An item has arrived and is stored.
     Arrived {

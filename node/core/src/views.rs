@@ -56,10 +56,24 @@ pub struct Verdict {
     pub hub: HubId,
     /// `permit` or `deny`.
     pub decision: String,
-    /// The rules that deny; empty for a permit.
+    /// The rules that permit, or those that deny.
     pub rules: Vec<String>,
     /// A sentence for each.
     pub reasons: Vec<String>,
+    /// The obligations that it takes on with the item.
+    pub obligations: Vec<String>,
+    /// What it would not get.
+    pub withheld: Withheld,
+}
+
+/// What a hub would not get of an item. There is nothing in between: an item is never cut in silence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Withheld {
+    /// It gets the item whole.
+    Nothing,
+    /// It gets no part of it, and does not learn that there is one.
+    Everything,
 }
 
 /// Who would get a draft.
@@ -72,6 +86,42 @@ pub struct Preview {
     pub verdicts: Vec<Verdict>,
     /// Who had the version before and would not get this one.
     pub narrowed: Vec<HubId>,
+    /// Who had no version before and would get this one; empty for a first version.
+    pub widened: Vec<HubId>,
+}
+
+/// What other policies would change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyDiff {
+    /// Hash of the active policies.
+    pub active: Hash,
+    /// Hash of the other ones; what an activation names.
+    pub proposed: Hash,
+    /// Items looked at: valid ones of our own.
+    pub items: usize,
+    /// Answers compared: items times members.
+    pub answers: usize,
+    /// The answers that would change.
+    pub differences: Vec<PolicyDifference>,
+}
+
+/// One answer that would change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyDifference {
+    /// The item.
+    pub item: ItemId,
+    /// Its version.
+    pub version: ItemVersion,
+    /// For which hub.
+    pub hub: HubId,
+    /// `permit` or `deny`, by the active policies.
+    pub before: String,
+    /// `permit` or `deny`, by the other ones.
+    pub after: String,
+    /// The rules of the side that denies.
+    pub rules: Vec<String>,
 }
 
 /// One line of the inbox.

@@ -1,6 +1,8 @@
 //! The routes of the control socket.
 
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::http::header::ACCEPT_LANGUAGE;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use testudo_core::hub::read::bundle_of;
@@ -12,6 +14,7 @@ use testudo_protocol::id::{ItemId, Timestamp};
 
 use super::answer::Problem;
 use super::body::{ConsentBody, DraftBody, ForwardBody, ItemDocument, ReleaseBody};
+use super::policy;
 use crate::process::HubHandle;
 use crate::store::Family;
 
@@ -39,6 +42,8 @@ pub(super) fn router(hub: HubHandle) -> Router {
         .route("/v1/items/{item}/consent", post(consent))
         .route("/v1/items/{item}/retract", post(retract))
         .route("/v1/ledger", get(ledger))
+        .route("/v1/policy/diff", get(policy::diff))
+        .route("/v1/policy/activate", post(policy::activate))
         .layer(axum::extract::DefaultBodyLimit::max(REQUEST_BYTES_MAX))
         .with_state(hub)
 }
@@ -76,11 +81,27 @@ async fn item_holdings(State(hub): State<HubHandle>, Path(item): Path<String>) -
     Ok(Json(hub.read(move |hub, _| hub.deliveries(Some(item))).await?))
 }
 
-async fn preview(State(hub): State<HubHandle>, Json(draft): Json<DraftBody>) -> Answer<Preview> {
+async fn preview(
+    State(hub): State<HubHandle>,
+    headers: HeaderMap,
+    Json(draft): Json<DraftBody>,
+) -> Answer<Preview> {
+    let language = language(&headers);
     let preview = hub
-        .read(move |hub, _| hub.preview(draft.into(), Language::English))
+        .read(move |hub, _| hub.preview(draft.into(), language))
         .await?;
     preview.map(Json).map_err(|refusal| Problem::from(&refusal))
+}
+
+/// The first language that the request asks for, if it is one of ours.
+fn language(headers: &HeaderMap) -> Language {
+    let asked = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let first = asked
+        .unwrap_or_default()
+        .split([',', ';'])
+        .next()
+        .unwrap_or_default();
+    Language::of_locale(first.trim())
 }
 
 async fn release(State(hub): State<HubHandle>, Json(body): Json<ReleaseBody>) -> Answer<Reply> {

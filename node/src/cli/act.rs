@@ -2,12 +2,14 @@
 
 use clap::Args;
 use testudo_core::views::{Preview, Reply, Verdict};
+use testudo_policies::explain::Language;
 use testudo_protocol::id::{Hash, HubId};
 
 use super::arguments::{At, ItemAt};
 use super::client::Client;
 use super::label::DraftFlags;
 use super::outcome::{Answer, Failure, exit};
+use super::policy::Spoken;
 use crate::api::{ConsentBody, ForwardBody, ReleaseBody};
 
 /// Consent to the onward disclosure of one of our own items.
@@ -34,13 +36,17 @@ fn hub(flag: &str, text: &str) -> Result<HubId, Failure> {
         .map_err(|error| Failure::new(exit::USAGE, "usage", format!("--{flag}: {error}")))
 }
 
-pub(super) async fn preview(draft: &DraftFlags, at: &At) -> Result<Answer, Failure> {
-    let preview: Preview = Client::new(at)?.post("/v1/preview", &draft.draft()?).await?;
+pub(super) async fn preview(draft: &DraftFlags, language: &Spoken, at: &At) -> Result<Answer, Failure> {
+    let client = Client::new(at)?.speaking(Language::of_locale(&language.locale()));
+    let preview: Preview = client.post("/v1/preview", &draft.draft()?).await?;
     let mut text = verdicts(&preview.verdicts);
     for hub in &preview.narrowed {
         text.push_str(&format!(
             "{hub:<8} had the version before and is asked to destroy it\n"
         ));
+    }
+    for hub in &preview.widened {
+        text.push_str(&format!("{hub:<8} had no version before\n"));
     }
     text.push_str(&format!("\npreview {}\n", preview.hash));
     Ok(Answer::of(&preview, text))
@@ -53,6 +59,10 @@ fn verdicts(verdicts: &[Verdict]) -> String {
         text.push_str(&format!("{:<8} {:<7} {rules}\n", verdict.hub, verdict.decision));
         for reason in &verdict.reasons {
             text.push_str(&format!("                 {reason}\n"));
+        }
+        if !verdict.obligations.is_empty() {
+            let obligations = verdict.obligations.join(", ");
+            text.push_str(&format!("                 takes on: {obligations}\n"));
         }
     }
     text

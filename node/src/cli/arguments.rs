@@ -83,6 +83,8 @@ enum Command {
         #[command(flatten)]
         draft: DraftFlags,
         #[command(flatten)]
+        language: policy::Spoken,
+        #[command(flatten)]
         at: At,
     },
     /// Release a draft to exactly those whom the preview named.
@@ -160,7 +162,7 @@ impl Command {
             Self::Charter(command) => command.run(),
             Self::Serve { at, tap } => serve::run(&at, tap).await,
             Self::Status { at, what } => read::status(at, what).await,
-            Self::Preview { draft, at } => act::preview(&draft, &at).await,
+            Self::Preview { draft, language, at } => act::preview(&draft, &language, &at).await,
             Self::Release { draft, preview, at } => act::release(&draft, &preview, &at).await,
             Self::Forward { item, to } => act::forward(&item, &to).await,
             Self::Consent(consent) => consent.run().await,
@@ -170,7 +172,7 @@ impl Command {
             Self::Show(item) => read::show(&item).await,
             Self::Ack(item) => act::on_item(&item, "/acknowledge").await,
             Self::Ledger(command) => command.run().await,
-            Self::Policy(command) => command.run(),
+            Self::Policy(command) => command.run().await,
         }
     }
 }

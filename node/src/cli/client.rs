@@ -6,6 +6,7 @@ use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use testudo_policies::explain::Language;
 use tokio::net::UnixStream;
 
 use super::arguments::{At, environment};
@@ -16,6 +17,7 @@ use crate::folder::HubFolder;
 /// A hub that may be running.
 pub(super) struct Client {
     folder: HubFolder,
+    language: Language,
 }
 
 /// The hub did not answer.
@@ -27,7 +29,13 @@ impl Client {
     pub(super) fn new(at: &At) -> Result<Self, Failure> {
         Ok(Self {
             folder: HubFolder::open(&at.data, &environment())?,
+            language: Language::English,
         })
+    }
+
+    /// Asks for sentences in a language.
+    pub(super) fn speaking(self, language: Language) -> Self {
+        Self { language, ..self }
     }
 
     pub(super) fn folder(&self) -> &HubFolder {
@@ -79,6 +87,7 @@ impl Client {
             .uri(path)
             .header("host", "hub")
             .header("content-type", "application/json")
+            .header("accept-language", self.language.code())
             .body(Full::new(Bytes::from(body)))
             .map_err(|_| Failure::new(exit::USAGE, "usage", "that is not an id"))?;
         let response = sender.send_request(request).await.map_err(broken)?;

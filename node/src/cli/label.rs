@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::Args;
 use testudo_protocol::bundle::BUNDLE_BYTES_MAX;
 use testudo_protocol::id::HubId;
-use testudo_protocol::label::{Label, Level, Scope};
+use testudo_protocol::label::{Label, Level, NationalMarking, Scope};
 
 use super::outcome::{Failure, exit};
 use crate::api::DraftBody;
@@ -44,6 +44,24 @@ pub(super) struct DraftFlags {
     /// Caveats: EUCI, LIMITE, EU-ONLY, ORCON.
     #[arg(long, value_delimiter = ',')]
     caveat: Vec<String>,
+    /// Communities of interest; only their members receive it.
+    #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
+    coi: Vec<String>,
+    /// What receiving hubs must be able to honour.
+    #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
+    obligation: Vec<String>,
+    /// The exercise to which it belongs.
+    #[arg(long, value_name = "NAME")]
+    exercise: Option<String>,
+    /// What receivers may do with it: CLEAR, GREEN, AMBER or RED.
+    #[arg(long)]
+    pap: Option<String>,
+    /// The original national marking, to the letter; kept beside the level.
+    #[arg(long, value_name = "TEXT", requires = "marking_authority")]
+    marking: Option<String>,
+    /// The authority of that marking, such as DE or EU.
+    #[arg(long, value_name = "CODE", requires = "marking")]
+    marking_authority: Option<String>,
     /// End of life, in Unix seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     expires: u64,
@@ -120,6 +138,18 @@ impl DraftFlags {
         String::from_utf8(bytes).map_err(|_| data(format!("`{path}` is not UTF-8; save it as UTF-8 JSON")))
     }
 
+    fn national(&self) -> Result<Option<NationalMarking>, Failure> {
+        let (Some(authority), Some(text)) = (&self.marking_authority, &self.marking) else {
+            return Ok(None);
+        };
+        Ok(Some(NationalMarking {
+            authority: authority
+                .parse()
+                .map_err(|error| usage(format!("--marking-authority: {error}")))?,
+            text: text.clone(),
+        }))
+    }
+
     fn label(&self) -> Result<Label, Failure> {
         let tlp = required("tlp", "tlp", &self.tlp)?;
         let level = required("level", "level", &self.level)?;
@@ -144,15 +174,22 @@ impl DraftFlags {
             rel_to: words::<HubId>("relTo", &self.rel_to)?,
             rel_to_classes: words("relToClasses", &self.rel_to_class)?,
             not_to: words::<HubId>("notTo", &self.not_to)?,
-            communities: Default::default(),
+            communities: self.coi.iter().cloned().collect(),
             caveats: words("caveats", &self.caveat)?,
-            exercise: String::new(),
+            exercise: self.exercise.clone().unwrap_or_default(),
             personal: personal
                 .parse()
                 .map_err(|error| usage(format!("label field `personal`: {error}")))?,
             expires_at: self.expires,
-            obligations: Default::default(),
-            national: None,
+            obligations: self.obligation.iter().cloned().collect(),
+            pap: match &self.pap {
+                Some(text) => Some(
+                    text.parse()
+                        .map_err(|error| usage(format!("label field `pap`: {error}")))?,
+                ),
+                None => None,
+            },
+            national: self.national()?,
         };
         label.check().map_err(|error| usage(error.to_string()))?;
         Ok(label)

@@ -18,6 +18,10 @@ pub(super) mod exit {
     pub const GENERAL: u8 = 1;
     /// The command was called wrongly.
     pub const USAGE: u8 = 2;
+    /// There is no such thing.
+    pub const NOT_FOUND: u8 = 3;
+    /// A rule forbids it.
+    pub const POLICY: u8 = 4;
     /// Data is malformed or damaged.
     pub const DATA: u8 = 65;
     /// The hub does not run.

@@ -1,12 +1,16 @@
 //! The hub thread.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use testudo_core::hub::Hub;
 use testudo_core::input::{Command, CommandId, Input};
 use testudo_core::output::{Change, Event, Output};
 use testudo_core::refusal::Refusal;
 use testudo_core::views::Reply;
+use testudo_policies::engine::Engine;
+use testudo_policies::gate::Gate;
+use testudo_policies::policy_set::LoadError;
 use testudo_protocol::id::HubId;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
@@ -33,6 +37,8 @@ pub enum Request {
     Read(Look),
     /// Something happened on the network.
     Network(TransportEvent),
+    /// Put other policies in force and say when it is done.
+    Activate(Box<Gate>, oneshot::Sender<()>),
     /// A second has passed.
     Tick,
     /// Sign what there is and end.
@@ -43,7 +49,11 @@ pub enum Request {
 #[derive(Clone)]
 pub struct HubHandle {
     requests: mpsc::Sender<Request>,
+    policies: PolicyReader,
 }
+
+/// Reads and validates the policies in the hub's folders.
+pub type PolicyReader = Arc<dyn Fn() -> Result<Engine, LoadError> + Send + Sync>;
 
 /// The hub has ended.
 #[derive(Debug, thiserror::Error)]
@@ -51,9 +61,27 @@ pub struct HubHandle {
 pub struct Stopped;
 
 impl HubHandle {
-    pub(super) fn channel() -> (Self, mpsc::Receiver<Request>) {
+    pub(super) fn channel(policies: PolicyReader) -> (Self, mpsc::Receiver<Request>) {
         let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
-        (Self { requests }, receiver)
+        (Self { requests, policies }, receiver)
+    }
+
+    /// Reads and validates the policies that lie in the hub's folders now.
+    ///
+    /// # Errors
+    /// [`LoadError`] names the file or rule that is not accepted; what is in force stays so.
+    pub fn read_policies(&self) -> Result<Engine, LoadError> {
+        (self.policies)()
+    }
+
+    /// Puts other policies in force; every question after this returns is asked of them.
+    ///
+    /// # Errors
+    /// [`Stopped`] if the hub has ended.
+    pub async fn activate(&self, gate: Gate) -> Result<(), Stopped> {
+        let (sender, receiver) = oneshot::channel();
+        self.send(Request::Activate(Box::new(gate), sender)).await?;
+        receiver.await.map_err(|_| Stopped)
     }
 
     /// Hands a request over.
@@ -104,6 +132,8 @@ pub(super) struct Driver {
     pub(super) canaries: Option<super::canary::Canaries>,
     pub(super) waiting: BTreeMap<CommandId, oneshot::Sender<Result<Reply, Refusal>>>,
     pub(super) commands: u64,
+    /// Who waits to hear that policies are in force.
+    pub(super) activations: Vec<oneshot::Sender<()>>,
 }
 
 /// Why the hub thread ended the process: an effect that must not be retried has failed.
@@ -147,6 +177,10 @@ impl Driver {
                 }
             }
             self.settle(inputs, Vec::new())?;
+            for done in self.activations.drain(..) {
+                // Whoever asked may have gone; the policies are in force all the same.
+                let _gone = done.send(());
+            }
             if stop {
                 break;
             }
@@ -165,6 +199,11 @@ impl Driver {
             Request::Read(look) => {
                 look(&self.hub, &self.store);
                 None
+            }
+            Request::Activate(gate, done) => {
+                // Answered after this round: a look in the same round would still find the old ones.
+                self.activations.push(done);
+                Some(Input::Policies(gate))
             }
             Request::Network(event) => network_input(event),
             Request::Tick => Some(Input::Tick),
@@ -322,6 +361,7 @@ fn report(event: &Event) {
         Event::PolicyFailed { item, policies } => {
             error!(item = %item, error = %policies.join(" "), "policies failed and deny; mend them");
         }
+        Event::PoliciesActivated { policies } => info!(policy_set = %policies, "policies in force"),
         Event::Arrived { item, sender } => info!(item = %item, peer = %sender, "item arrived"),
         Event::Receipted { item, receiver, act } => {
             info!(item = %item, peer = %receiver, "{}", act.as_str());

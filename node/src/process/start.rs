@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -128,7 +129,8 @@ pub async fn start(folder: &HubFolder, tap: Option<PathBuf>) -> Result<Running, 
     #[cfg(not(feature = "tap"))]
     let _no_tap_in_this_build = tap;
     let (transport, mut events) = Transport::start(config).await?;
-    let (handle, requests) = HubHandle::channel();
+    let reader = PolicyFolders::of(folder);
+    let (handle, requests) = HubHandle::channel(Arc::new(move || reader.load()));
     let driver = Driver {
         hub,
         store,
@@ -139,6 +141,7 @@ pub async fn start(folder: &HubFolder, tap: Option<PathBuf>) -> Result<Running, 
         canaries,
         waiting: BTreeMap::new(),
         commands: 0,
+        activations: Vec::new(),
     };
     let thread = std::thread::Builder::new().name("hub".to_owned());
     let thread = thread
@@ -206,14 +209,33 @@ fn peers(charter: &Charter, me: &str) -> Vec<PeerEntry> {
 
 /// The engine on the embedded baseline and this hub's own national and intake policies.
 pub(crate) fn engine(folder: &HubFolder) -> Result<Engine, LoadError> {
-    let mut layers = Layers::embedded();
-    if let Some(path) = &folder.config.national_policies {
-        layers = layers.with_national(policy_folder(path));
+    PolicyFolders::of(folder).load()
+}
+
+/// Where a hub's own policies lie.
+struct PolicyFolders {
+    national: Option<PathBuf>,
+    intake: Option<PathBuf>,
+}
+
+impl PolicyFolders {
+    fn of(folder: &HubFolder) -> Self {
+        Self {
+            national: folder.config.national_policies.clone(),
+            intake: folder.config.intake_policies.clone(),
+        }
     }
-    if let Some(path) = &folder.config.intake_policies {
-        layers = layers.with_intake(policy_folder(path));
+
+    fn load(&self) -> Result<Engine, LoadError> {
+        let mut layers = Layers::embedded();
+        if let Some(path) = &self.national {
+            layers = layers.with_national(policy_folder(path));
+        }
+        if let Some(path) = &self.intake {
+            layers = layers.with_intake(policy_folder(path));
+        }
+        Engine::load(&layers)
     }
-    Engine::load(&layers)
 }
 
 /// The Cedar files of a folder; one that cannot be read denies everything and says so.

@@ -35,6 +35,7 @@ fn label(tlp: Tlp) -> Label {
         personal: Personal::None,
         expires_at: 0,
         obligations: Default::default(),
+        pap: None,
         national: None,
     }
 }

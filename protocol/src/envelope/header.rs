@@ -68,7 +68,8 @@ pub struct Header {
     pub decision: DecisionRef,
     /// Salted Merkle root over the recipients.
     pub recipients_root: Hash,
-    /// Handling.
+    /// Handling, in the shape of STANAG 4774.
+    #[serde(with = "crate::label::stanag")]
     pub label: Label,
     /// Purpose of the release.
     pub purpose: String,

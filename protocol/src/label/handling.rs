@@ -62,6 +62,20 @@ vocabulary! {
     }
 }
 
+vocabulary! {
+    /// Permissible Actions Protocol: what a receiver may do with it. TLP limits spread, PAP limits use.
+    Pap, "pap", {
+        /// No restriction.
+        Clear = "CLEAR",
+        /// Active actions are allowed.
+        Green = "GREEN",
+        /// Passive cross-checks only.
+        Amber = "AMBER",
+        /// Only actions that cannot be noticed.
+        Red = "RED",
+    }
+}
+
 /// A national marking, kept beside the level it maps to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -108,6 +122,9 @@ pub struct Label {
     /// What the receiving hub must be able to honour.
     #[serde(default)]
     pub obligations: BTreeSet<String>,
+    /// What receivers may do with it, if the originator says so; it decides nothing about release.
+    #[serde(default)]
+    pub pap: Option<Pap>,
     /// The original national marking, if there was one.
     #[serde(default)]
     pub national: Option<NationalMarking>,
@@ -217,6 +234,7 @@ mod tests {
             personal: Personal::None,
             expires_at: 0,
             obligations: BTreeSet::new(),
+            pap: None,
             national: None,
         }
     }

@@ -1,7 +1,8 @@
 //! What may be done with an item, as its originator signed it.
 //!
 //! A label is mandatory: there is no unlabelled state and no default. It is at least as
-//! strict as every marking inside the item, which [`crate::bundle`] reads. What a label
+//! strict as every marking inside the item, which [`crate::bundle`] reads. Signed it has the shape of STANAG
+//! 4774 ([`stanag`]). What a label
 //! *permits* is decided in `testudo-policies`, not here.
 
 mod word;
@@ -11,8 +12,9 @@ mod tlp;
 
 mod handling;
 mod marking;
+pub mod stanag;
 
-pub use handling::{Caveat, Class, Label, LabelError, NationalMarking, Personal, Scope};
+pub use handling::{Caveat, Class, Label, LabelError, NationalMarking, Pap, Personal, Scope};
 pub use level::{Level, UnknownLevel};
 pub use marking::{MarkingFamily, known_marking};
 pub use tlp::{Tlp, TlpError};

@@ -36,7 +36,7 @@ pub enum TlpError {
     #[error("TLP:WHITE is the TLP 1 name of `CLEAR`; write `CLEAR`")]
     White,
     /// Nothing we know.
-    #[error("unknown tlp `{found}`, expected one of CLEAR, GREEN, AMBER, AMBER+STRICT, RED")]
+    #[error("unknown tlp `{found}`, expected CLEAR, GREEN, AMBER, AMBER+STRICT or RED")]
     Unknown {
         /// What was given, cut to a bound.
         found: String,

@@ -135,6 +135,7 @@ impl Hub {
         let verdicts = match self.gate.ask(&question, request.to) {
             Answer::Allowed(allowed) => Verdicts {
                 allowed: vec![allowed.receiver()],
+                grounds: [(allowed.receiver(), allowed.rules().to_vec())].into(),
                 denied: Vec::new(),
             },
             Answer::Denied(denied) => {
@@ -159,7 +160,7 @@ impl Hub {
             asked_hash: record.body_hash,
             created: record.created,
             consent,
-            views: self.verdict_views(&verdicts, Language::English),
+            views: self.verdict_views(&verdicts, &record.label, Language::English),
             verdicts,
             decision: (0, Vec::new()),
         };

@@ -1,6 +1,6 @@
 //! Asking the gate for every member: preview and release ask through this one function.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use testudo_crypto::commit::{Salt, salted_leaf};
 use testudo_crypto::digest::Digest;
@@ -12,14 +12,14 @@ use testudo_policies::vocabulary::Action;
 use testudo_protocol::bundle::Bundle;
 use testudo_protocol::consent::PURPOSE_BYTES_MAX;
 use testudo_protocol::id::{Hash, HubId, ItemId, ItemRef, ItemVersion};
-use testudo_protocol::label::Level;
+use testudo_protocol::label::{Label, Level};
 use testudo_protocol::wire;
 
 use super::Hub;
 use crate::input::Draft;
 use crate::records::{DeliveryState, ItemState};
 use crate::refusal::Refusal;
-use crate::views::{Preview, Verdict};
+use crate::views::{Preview, Verdict, Withheld};
 
 /// A draft that has been parsed and whose label holds; nobody has been asked yet.
 pub(super) struct Proposed {
@@ -32,6 +32,8 @@ pub(super) struct Proposed {
 /// What the gate said about every member.
 pub(super) struct Verdicts {
     pub(super) allowed: Vec<HubId>,
+    /// The rules that permit each of those, for whoever looks.
+    pub(super) grounds: BTreeMap<HubId, Vec<String>>,
     pub(super) denied: Vec<(HubId, Denied)>,
 }
 
@@ -126,13 +128,19 @@ impl Hub {
     pub(super) fn ask_everyone(&self, question: &Question<'_>) -> Verdicts {
         let mut verdicts = Verdicts {
             allowed: Vec::new(),
+            grounds: BTreeMap::new(),
             denied: Vec::new(),
         };
         let members = self.gate.charter().members().map(|member| member.code);
         let receivers: Vec<HubId> = members.filter(|code| *code != self.me).collect();
         for (receiver, answer) in receivers.iter().zip(self.gate.ask_each(question, &receivers)) {
             match answer {
-                Answer::Allowed(allowed) => verdicts.allowed.push(allowed.receiver()),
+                Answer::Allowed(allowed) => {
+                    verdicts.allowed.push(allowed.receiver());
+                    verdicts
+                        .grounds
+                        .insert(allowed.receiver(), allowed.rules().to_vec());
+                }
                 Answer::Denied(denied) => verdicts.denied.push((*receiver, denied)),
             }
         }
@@ -148,23 +156,36 @@ impl Hub {
         let verdicts = self.ask_everyone(&self.question(&proposed));
         Ok(Preview {
             hash: self.preview_hash(&proposed, &verdicts)?,
-            verdicts: self.verdict_views(&verdicts, language),
+            verdicts: self.verdict_views(&verdicts, &proposed.draft.label, language),
             narrowed: self.narrowed(proposed.item, &verdicts.allowed),
+            widened: self.widened(proposed.item, &verdicts.allowed),
         })
     }
 
-    pub(super) fn verdict_views(&self, verdicts: &Verdicts, language: Language) -> Vec<Verdict> {
-        let permit = |hub: &HubId| Verdict {
-            hub: *hub,
-            decision: "permit".to_owned(),
-            rules: Vec::new(),
-            reasons: Vec::new(),
+    pub(super) fn verdict_views(
+        &self,
+        verdicts: &Verdicts,
+        label: &Label,
+        language: Language,
+    ) -> Vec<Verdict> {
+        let permit = |hub: &HubId| {
+            let rules = verdicts.grounds.get(hub).cloned().unwrap_or_default();
+            Verdict {
+                hub: *hub,
+                decision: "permit".to_owned(),
+                reasons: self.gate.sentences(&rules, language),
+                rules,
+                obligations: label.obligations.iter().cloned().collect(),
+                withheld: Withheld::Nothing,
+            }
         };
         let deny = |(hub, denied): &(HubId, Denied)| Verdict {
             hub: *hub,
             decision: "deny".to_owned(),
             rules: denied.rules().to_vec(),
-            reasons: self.gate.sentences(denied, language),
+            reasons: self.gate.sentences(denied.rules(), language),
+            obligations: Vec::new(),
+            withheld: Withheld::Everything,
         };
         let mut views: Vec<_> = verdicts
             .allowed
@@ -196,12 +217,25 @@ impl Hub {
     /// Who had an earlier version and is not among the receivers of the next one.
     pub(super) fn narrowed(&self, item: ItemRef, allowed: &[HubId]) -> Vec<HubId> {
         let allowed: BTreeSet<_> = allowed.iter().collect();
-        let had: BTreeSet<_> = (self.deliveries.values())
+        let had = self.had_earlier(item);
+        had.into_iter().filter(|hub| !allowed.contains(hub)).collect()
+    }
+
+    /// Who would receive the next version and had none before; nobody where there is none before.
+    fn widened(&self, item: ItemRef, allowed: &[HubId]) -> Vec<HubId> {
+        if item.version == ItemVersion::new(1) {
+            return Vec::new();
+        }
+        let had = self.had_earlier(item);
+        allowed.iter().copied().filter(|hub| !had.contains(hub)).collect()
+    }
+
+    fn had_earlier(&self, item: ItemRef) -> BTreeSet<HubId> {
+        (self.deliveries.values())
             .filter(|delivery| delivery.item.item == item.item && delivery.item.version < item.version)
             .filter(|delivery| delivery.may_have_left())
             .map(|delivery| delivery.receiver)
-            .collect();
-        had.into_iter().filter(|hub| !allowed.contains(hub)).collect()
+            .collect()
     }
 
     /// Every policy that could not be evaluated for somebody, each once.

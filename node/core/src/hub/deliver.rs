@@ -172,6 +172,7 @@ impl Hub {
     fn decide_again(&mut self, flight: Flight, receiver: HubId, out: &mut Vec<Output>) {
         let verdicts = Verdicts {
             allowed: vec![receiver],
+            grounds: Default::default(),
             denied: Vec::new(),
         };
         let (verdicts_root, lines) = self.verdicts_root(&verdicts);

@@ -150,6 +150,7 @@ impl Hub {
             },
         };
         let objects = u32::try_from(bundle.object_count()).unwrap_or(u32::MAX);
+        let views = self.verdict_views(&verdicts, &draft.label, Language::English);
         self.record_decision(
             Decided {
                 command,
@@ -168,7 +169,7 @@ impl Hub {
                 asked_hash: body_hash,
                 consent: None,
                 created: self.now,
-                views: self.verdict_views(&verdicts, Language::English),
+                views,
                 verdicts,
                 decision: (0, Vec::new()),
             },

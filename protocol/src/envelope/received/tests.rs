@@ -37,6 +37,7 @@ fn label() -> Label {
         personal: Personal::None,
         expires_at: 0,
         obligations: Default::default(),
+        pap: None,
         national: None,
     }
 }

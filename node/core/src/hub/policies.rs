@@ -1,0 +1,89 @@
+//! Other policies: what they would change, and putting them in force.
+
+use testudo_policies::engine::Engine;
+use testudo_policies::gate::{Gate, GateError, Question, Trial};
+use testudo_policies::vocabulary::Action;
+use testudo_protocol::id::HubId;
+
+use super::Hub;
+use crate::output::{Event, Output};
+use crate::records::{ItemRecord, ItemState};
+use crate::views::{PolicyDiff, PolicyDifference};
+
+impl Hub {
+    /// What other policies would answer about every valid item of our own and every member. Changes nothing.
+    ///
+    /// # Errors
+    /// [`GateError`] if the members do not fit the other policies.
+    pub fn policy_diff(&self, engine: Engine) -> Result<PolicyDiff, GateError> {
+        let trial = Trial::new(engine, self.gate.charter().clone())?;
+        let members = self.gate.charter().members().map(|member| member.code);
+        let receivers: Vec<HubId> = members.filter(|code| *code != self.me).collect();
+        let own = |record: &&ItemRecord| record.originator == self.me && record.state == ItemState::Released;
+        let mut diff = PolicyDiff {
+            active: self.gate.policies(),
+            proposed: trial.policies(),
+            items: 0,
+            answers: 0,
+            differences: Vec::new(),
+        };
+        for record in self.items.values().filter(own) {
+            let question = self.question_again(record);
+            let before = self.gate.verdicts(&question, &receivers);
+            let after = trial.verdicts(&question, &receivers);
+            diff.items += 1;
+            diff.answers += receivers.len();
+            let pairs = receivers.iter().zip(before.into_iter().zip(after));
+            diff.differences.extend(
+                pairs
+                    .filter(|(_, (before, after))| before.is_some() != after.is_some())
+                    .map(|(hub, (before, after))| PolicyDifference {
+                        item: record.item.item,
+                        version: record.item.version,
+                        hub: *hub,
+                        before: verdict(before.is_some()).to_owned(),
+                        after: verdict(after.is_some()).to_owned(),
+                        rules: before
+                            .or(after)
+                            .map(|denied| denied.rules().to_vec())
+                            .unwrap_or_default(),
+                    }),
+            );
+        }
+        Ok(diff)
+    }
+
+    /// The release of one of our own items, as it would be asked now.
+    fn question_again<'a>(&self, record: &'a ItemRecord) -> Question<'a> {
+        Question {
+            action: Action::Release,
+            sender: self.me,
+            originator: record.originator,
+            item: record.item,
+            body_hash: record.body_hash,
+            label: &record.label,
+            purpose: &record.purpose,
+            consent: None,
+            created: record.created,
+            now: self.now,
+        }
+    }
+
+    /// Puts other policies in force: from here on every question is asked of them.
+    ///
+    /// Nothing is sent by this. Each permit is minted by the gate that sends, so that what was allowed before is
+    /// asked again; a release whose decision is being written ends with `preview-changed`.
+    pub(super) fn on_policies(&mut self, gate: Gate, out: &mut Vec<Output>) {
+        // Policies alone change here; another charter comes by a restart.
+        if gate.charter().fingerprint() != self.gate.charter().fingerprint() {
+            return;
+        }
+        let policies = gate.policies();
+        self.gate = gate;
+        out.push(Output::Report(Event::PoliciesActivated { policies }));
+    }
+}
+
+const fn verdict(is_denied: bool) -> &'static str {
+    if is_denied { "deny" } else { "permit" }
+}
