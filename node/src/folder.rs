@@ -17,6 +17,7 @@ use testudo_crypto::commit::Salt;
 use testudo_crypto::entropy::{Entropy, EntropyError};
 use testudo_crypto::keys::SigningKey;
 use testudo_crypto::seal::{ExposeSecret, Identity};
+use testudo_crypto::sign::composite::CompositeSigningKey;
 use testudo_crypto::vault::StorageKey;
 use testudo_protocol::charter::{Card, Charter, CharterError};
 use zeroize::Zeroizing;
@@ -120,11 +121,19 @@ impl HubFolder {
             private_folder(&folder)?;
         }
         let mut entropy = Entropy::from_os()?;
-        for name in [TRANSPORT, PAYLOAD, LEDGER, GOVERNANCE, AUDIENCE, STORAGE] {
-            write_secret(&keys_folder.join(name), &entropy.bytes32())?;
+        for name in [TRANSPORT, LEDGER, GOVERNANCE, AUDIENCE, STORAGE] {
+            write_secret(&keys_folder.join(name), &*Zeroizing::new(entropy.bytes32()))?;
         }
-        let identity = Identity::x25519_generate().to_secret();
-        write_secret(&keys_folder.join(IDENTITY), identity.expose_secret().as_bytes())?;
+        let payload = CompositeSigningKey::generate(&mut entropy).seed();
+        write_secret(&keys_folder.join(PAYLOAD), &*payload)?;
+        let identities = [
+            (IDENTITY, Identity::generate_hybrid(&mut entropy)),
+            (CLASSICAL, Identity::x25519_generate()),
+        ];
+        for (name, identity) in identities {
+            let secret = identity.to_secret();
+            write_secret(&keys_folder.join(name), secret.expose_secret().as_bytes())?;
+        }
         let card = card(&read_keys(&keys_folder)?);
         let text = serde_json::to_string_pretty(&card).unwrap_or_default();
         write_file(&root.join("card.json"), &text)?;
@@ -191,28 +200,34 @@ const GOVERNANCE: &str = "governance.key";
 const AUDIENCE: &str = "audience.key";
 const STORAGE: &str = "storage.key";
 const IDENTITY: &str = "recipient.age";
+const CLASSICAL: &str = "recipient-classical.age";
 
 fn read_keys(folder: &Path) -> Result<HubKeys, FolderError> {
-    let key = |name| seed(folder, name).map(SigningKey::from_seed);
-    let path = folder.join(IDENTITY);
-    let secret = read_secret(&path)?;
-    let identity = std::str::from_utf8(&secret)
-        .ok()
-        .and_then(|text| Identity::from_secret(text.trim()).ok());
+    let key = |name| seed(folder, name).map(|seed: Zeroizing<[u8; 32]>| SigningKey::from_seed(seed));
     Ok(HubKeys {
         transport: key(TRANSPORT)?,
-        payload: key(PAYLOAD)?,
+        payload: CompositeSigningKey::from_seed(seed(folder, PAYLOAD)?),
         ledger: key(LEDGER)?,
         governance: key(GOVERNANCE)?,
-        identity: identity.ok_or(FolderError::Malformed { path })?,
+        identity: identity(folder, IDENTITY)?,
+        classical: identity(folder, CLASSICAL)?,
         audience: Salt::from_bytes(seed(folder, AUDIENCE)?),
     })
 }
 
-fn seed(folder: &Path, name: &str) -> Result<Zeroizing<[u8; 32]>, FolderError> {
+fn identity(folder: &Path, name: &str) -> Result<Identity, FolderError> {
+    let path = folder.join(name);
+    let secret = read_secret(&path)?;
+    let identity = std::str::from_utf8(&secret)
+        .ok()
+        .and_then(|text| Identity::from_secret(text.trim()).ok());
+    identity.ok_or(FolderError::Malformed { path })
+}
+
+fn seed<const BYTES: usize>(folder: &Path, name: &str) -> Result<Zeroizing<[u8; BYTES]>, FolderError> {
     let path = folder.join(name);
     let bytes = read_secret(&path)?;
-    <[u8; 32]>::try_from(bytes.as_slice())
+    <[u8; BYTES]>::try_from(bytes.as_slice())
         .map(Zeroizing::new)
         .map_err(|_| FolderError::Malformed { path })
 }

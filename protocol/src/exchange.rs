@@ -1,7 +1,7 @@
 //! The messages that two connected hubs exchange.
 //!
 //! A message is one frame of the transport: bincode behind a schema number and a version.
-//! Content travels in [`Message::Content`] alone.
+//! Content travels in [`Message::Content`] and [`Message::Resealed`] alone.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,8 @@ pub const CONTROL_BYTES_MAX: usize = 16 * 1024;
 pub enum Message {
     /// An envelope.
     Content(Vec<u8>),
+    /// An envelope whose signed part was sealed anew for the addressee, beside its original outer part.
+    Resealed(Vec<u8>),
     /// Anything else.
     Control(Control),
 }
@@ -56,12 +58,15 @@ pub enum Control {
     Notice(Vec<u8>),
     /// A consent token for the hub it is sent to.
     Consent(Vec<u8>),
+    /// The recipient key of the sender for this week.
+    Announce(Vec<u8>),
 }
 
 impl std::fmt::Debug for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Content(bytes) => write!(f, "Content({} bytes)", bytes.len()),
+            Self::Resealed(bytes) => write!(f, "Resealed({} bytes)", bytes.len()),
             Self::Control(control) => control.fmt(f),
         }
     }
@@ -77,6 +82,7 @@ impl std::fmt::Debug for Control {
             Self::Noted { envelope, act } => write!(f, "Noted({envelope} {})", act.as_str()),
             Self::Notice(bytes) => write!(f, "Notice({} bytes)", bytes.len()),
             Self::Consent(bytes) => write!(f, "Consent({} bytes)", bytes.len()),
+            Self::Announce(bytes) => write!(f, "Announce({} bytes)", bytes.len()),
         }
     }
 }

@@ -1,21 +1,26 @@
 //! A federation of three for the tests of this crate: FR, EEAS and MD.
 
+use testudo_crypto::entropy::Entropy;
 use testudo_crypto::keys::SigningKey;
 use testudo_crypto::note::{Note, NoteSigner};
 use testudo_crypto::seal::Identity;
+use testudo_crypto::sign::composite::CompositeSigningKey;
 
 use crate::charter::{Charter, CharterDocument, Member, MemberKeys, Status, Voter};
+use crate::envelope::Suite;
 use crate::id::{CharterVersion, Hash, HubId};
 use crate::label::Class;
 
 /// The secrets of one member.
 pub struct Secrets {
     /// Payload key.
-    pub payload: SigningKey,
+    pub payload: CompositeSigningKey,
     /// Governance key.
     pub governance: SigningKey,
     /// Identity.
     pub identity: Identity,
+    /// Identity of suite 1.
+    pub classical: Identity,
     keys: MemberKeys,
 }
 
@@ -23,20 +28,31 @@ pub struct Secrets {
 pub fn secrets(seed: u8) -> Secrets {
     let key = |purpose: u8| SigningKey::from_seed([seed.wrapping_mul(16).wrapping_add(purpose); 32]);
     let public = |purpose: u8| Hash::new(key(purpose).verifying_key().to_bytes());
-    let identity = Identity::x25519_generate();
+    let payload = CompositeSigningKey::from_seed([seed.wrapping_mul(16).wrapping_add(2); 64]);
+    let both = payload.verifying_key().to_bytes();
+    let identity = identity(seed);
+    let classical = Identity::x25519_generate();
     let keys = MemberKeys {
         transport: public(1),
-        payload: public(2),
+        payload: Hash::new(payload.classical().verifying_key().to_bytes()),
+        payload_pq: testudo_crypto::digest::hex(&both[32..]),
         ledger: public(3),
         governance: public(4),
         recipient: identity.recipient().to_string(),
+        recipient_classical: classical.recipient().to_string(),
     };
     Secrets {
-        payload: key(2),
+        payload,
         governance: key(4),
         identity,
+        classical,
         keys,
     }
+}
+
+/// A hybrid identity that differs by `seed`.
+pub fn identity(seed: u8) -> Identity {
+    Identity::generate_hybrid(&mut Entropy::from_seed([seed; 32]))
 }
 
 /// A code.
@@ -84,6 +100,7 @@ pub fn document() -> (CharterDocument, [Secrets; 3]) {
         realm: "live".to_owned(),
         version: CharterVersion::new(1),
         valid_until: 2_000_000_000,
+        suites: vec![Suite::Hybrid, Suite::Classical],
         policies: Hash::new([0; 32]),
         voters: members.iter().take(2).map(voter).collect(),
         members,

@@ -30,6 +30,7 @@
 pub mod fault;
 pub mod id;
 pub mod realm;
+pub mod week;
 pub mod wire;
 
 pub mod bundle;
@@ -40,6 +41,7 @@ pub mod charter;
 pub mod envelope;
 pub mod sync;
 
+pub mod announcement;
 pub mod consent;
 pub mod notice;
 pub mod receipt;

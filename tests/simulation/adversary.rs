@@ -142,7 +142,7 @@ impl Liar {
         let federation = Federation::get();
         let receipt = Receipt::sign(
             fields,
-            &federation.keys(self.hub).payload,
+            federation.keys(self.hub).payload.classical(),
             federation.charter().realm(),
         );
         Message::Control(Control::Receipt(receipt.to_bytes())).to_frame()
@@ -152,7 +152,7 @@ impl Liar {
         let federation = Federation::get();
         Outer::sign(
             fields,
-            &federation.keys(self.hub).payload,
+            federation.keys(self.hub).payload.classical(),
             federation.charter().realm(),
         )
     }

@@ -5,13 +5,16 @@ use std::sync::OnceLock;
 
 use testudo_core::keys::HubKeys;
 use testudo_crypto::commit::Salt;
+use testudo_crypto::entropy::Entropy;
 use testudo_crypto::keys::SigningKey;
 use testudo_crypto::note::{Note, NoteSigner, NoteVerifier};
 use testudo_crypto::seal::Identity;
+use testudo_crypto::sign::composite::CompositeSigningKey;
 use testudo_policies::engine::Engine;
 use testudo_policies::gate::Gate;
 use testudo_policies::layers::{LayerSource, Layers, PolicyFile};
 use testudo_protocol::charter::{Charter, CharterDocument, Member, Status, Voter};
+use testudo_protocol::envelope::Suite;
 use testudo_protocol::id::{CharterVersion, Hash, HubId};
 use testudo_protocol::label::Class;
 use testudo_protocol::ledger::Ledger;
@@ -27,8 +30,6 @@ struct Seat {
     communities: &'static [&'static str],
     caps: &'static [&'static str],
     transfer_basis: bool,
-    /// What opens files sealed to this member: the text of 32 equal bytes, for nobody else to use.
-    identity: &'static str,
 }
 
 /// Everyone. GE has a single sponsor, so that rule R-10a denies it everything.
@@ -40,7 +41,6 @@ const SEATS: [Seat; 10] = [
         communities: &["elections", "health"],
         caps: &["expiry", "purge"],
         transfer_basis: true,
-        identity: "AGE-SECRET-KEY-1QYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZ9K4CN",
     },
     Seat {
         code: "DE",
@@ -49,7 +49,6 @@ const SEATS: [Seat; 10] = [
         communities: &["elections"],
         caps: &["expiry", "purge"],
         transfer_basis: true,
-        identity: "AGE-SECRET-KEY-1QGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQ0N3JDM",
     },
     Seat {
         code: "PL",
@@ -58,7 +57,6 @@ const SEATS: [Seat; 10] = [
         communities: &["elections"],
         caps: &["expiry"],
         transfer_basis: true,
-        identity: "AGE-SECRET-KEY-1QVPSXQCRQVPSXQCRQVPSXQCRQVPSXQCRQVPSXQCRQVPSXQCRQVPS2PGGME",
     },
     Seat {
         code: "SE",
@@ -67,7 +65,6 @@ const SEATS: [Seat; 10] = [
         communities: &["health"],
         caps: &["expiry", "purge"],
         transfer_basis: true,
-        identity: "AGE-SECRET-KEY-1QSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQMDXKL7",
     },
     Seat {
         code: "RO",
@@ -76,7 +73,6 @@ const SEATS: [Seat; 10] = [
         communities: &["elections"],
         caps: &["expiry", "purge"],
         transfer_basis: true,
-        identity: "AGE-SECRET-KEY-1Q5ZS2PG9Q5ZS2PG9Q5ZS2PG9Q5ZS2PG9Q5ZS2PG9Q5ZS2PG9Q5ZS7LLVFU",
     },
     Seat {
         code: "EEAS",
@@ -85,7 +81,6 @@ const SEATS: [Seat; 10] = [
         communities: &["elections", "health"],
         caps: &["expiry", "purge"],
         transfer_basis: true,
-        identity: "AGE-SECRET-KEY-1QCRQVPSXQCRQVPSXQCRQVPSXQCRQVPSXQCRQVPSXQCRQVPSXQCRQNFCTU5",
     },
     Seat {
         code: "MD",
@@ -94,7 +89,6 @@ const SEATS: [Seat; 10] = [
         communities: &["elections"],
         caps: &["expiry", "purge"],
         transfer_basis: true,
-        identity: "AGE-SECRET-KEY-1QURSWPC8QURSWPC8QURSWPC8QURSWPC8QURSWPC8QURSWPC8QURSKMP32K",
     },
     Seat {
         code: "GE",
@@ -103,7 +97,6 @@ const SEATS: [Seat; 10] = [
         communities: &["elections"],
         caps: &["expiry"],
         transfer_basis: false,
-        identity: "AGE-SECRET-KEY-1PQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQWM47SV",
     },
     Seat {
         code: "CA",
@@ -112,7 +105,6 @@ const SEATS: [Seat; 10] = [
         communities: &["elections"],
         caps: &["expiry"],
         transfer_basis: false,
-        identity: "AGE-SECRET-KEY-1PYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSTFVYXW",
     },
     Seat {
         code: "NGO",
@@ -121,9 +113,11 @@ const SEATS: [Seat; 10] = [
         communities: &[],
         caps: &[],
         transfer_basis: false,
-        identity: "AGE-SECRET-KEY-1PG9Q5ZS2PG9Q5ZS2PG9Q5ZS2PG9Q5ZS2PG9Q5ZS2PG9Q5ZS2PG9QXLTRNX",
     },
 ];
+
+/// The X25519 identity of every hub: suite 1 is not written here, and none can be drawn from a seed.
+const CLASSICAL: &str = "AGE-SECRET-KEY-1QYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZ9K4CN";
 
 /// A national policy that a hub may come back with: it gives nothing to CA any more.
 const NATIONAL: &str = r#"
@@ -208,6 +202,7 @@ impl Federation {
             realm: "live".to_owned(),
             version: CharterVersion::new(1),
             valid_until: VALID_UNTIL,
+            suites: vec![Suite::Hybrid],
             policies: Hash::new(*engine.baseline_hash().as_bytes()),
             voters: voters.collect(),
             members,
@@ -263,10 +258,11 @@ impl Seat {
         let key = |purpose: u8| SigningKey::from_seed([at * 16 + purpose; 32]);
         HubKeys {
             transport: key(1),
-            payload: key(2),
+            payload: CompositeSigningKey::from_seed([at * 16 + 2; 64]),
             ledger: key(3),
             governance: key(4),
-            identity: Identity::from_secret(self.identity).expect("an identity of the table"),
+            identity: Identity::generate_hybrid(&mut Entropy::from_seed([at * 16 + 5; 32])),
+            classical: Identity::from_secret(CLASSICAL).expect("an identity"),
             audience: Salt::from_bytes([at; 32]),
         }
     }

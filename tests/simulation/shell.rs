@@ -187,6 +187,8 @@ pub fn kind(frame: &[u8]) -> &'static str {
     }
     match Message::decode(frame) {
         Ok(Message::Content(_)) => "content",
+        Ok(Message::Resealed(_)) => "resealed",
+        Ok(Message::Control(Control::Announce(_))) => "announce",
         Ok(Message::Control(Control::Hello { .. })) => "hello",
         Ok(Message::Control(Control::OuterOnly(_))) => "outer only",
         Ok(Message::Control(Control::Expect { .. })) => "expect",

@@ -1,12 +1,15 @@
 //! The hub: its state, and the one function that moves it.
 
+mod audience;
 mod consent;
 mod decide;
 mod deliver;
 mod policies;
 pub mod read;
 mod receive;
+mod recipient_key;
 mod release;
+mod reseal;
 mod restore;
 mod step;
 mod withdraw;
@@ -16,22 +19,28 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use testudo_crypto::entropy::Entropy;
 use testudo_crypto::note::NoteSigner;
 use testudo_policies::gate::Gate;
+use testudo_protocol::announcement::Announcement;
 use testudo_protocol::consent::ConsentToken;
+use testudo_protocol::envelope::{AudienceKey, Envelope, Suite};
 use testudo_protocol::exchange::{Control, Message};
 use testudo_protocol::id::{AudienceId, EnvelopeHash, HubId, ItemId, ItemRef, Timestamp};
 use testudo_protocol::ledger::Ledger;
 use testudo_protocol::receipt::Act;
 use testudo_protocol::sync::Head;
+use testudo_protocol::week::Week;
 
 use crate::input::{BatchId, Command, CommandId, Input, LoadId, SealId};
 use crate::keys::HubKeys;
 use crate::outbound::Outbound;
 use crate::output::{Event, Output};
-use crate::records::{DeliveryRecord, GivenNotice, GivenReceipt, ItemRecord, TakenNotice};
+use crate::records::{DeliveryRecord, EpochRecord, GivenNotice, GivenReceipt, ItemRecord, TakenNotice};
 use crate::refusal::Refusal;
 
-use deliver::Flight;
+use audience::PeerKey;
+use deliver::{Flight, Loaded};
+use recipient_key::WeeklyKey;
 use release::{Job, Sealing};
+use reseal::Resealing;
 pub use restore::{Anchor, HubConfig, RestoreError, Row};
 use step::Pending;
 
@@ -61,6 +70,18 @@ pub struct Hub {
     taken_notices: BTreeMap<ItemId, TakenNotice>,
     consents: BTreeMap<(ItemRef, HubId, HubId), ConsentToken>,
 
+    /// Our own recipient keys, one a week.
+    weekly: BTreeMap<Week, WeeklyKey>,
+    /// What we tell peers about the newest of them.
+    announcement: Option<Announcement>,
+    /// What peers have told us about theirs.
+    announced: BTreeMap<HubId, Announcement>,
+    epochs: BTreeMap<(AudienceId, u32), EpochRecord>,
+    /// The latest key of each of our audiences.
+    own_keys: BTreeMap<AudienceId, AudienceKey>,
+    /// The latest key of each log of a peer.
+    peer_keys: BTreeMap<(HubId, AudienceId), PeerKey>,
+
     peers: BTreeMap<HubId, Peer>,
     pending: BTreeMap<BatchId, Pending>,
     jobs: VecDeque<Job>,
@@ -69,6 +90,7 @@ pub struct Hub {
     working: bool,
     sealing: BTreeMap<SealId, Sealing>,
     sealing_notices: BTreeMap<SealId, HubId>,
+    resealing: BTreeMap<SealId, Resealing>,
     loading: BTreeMap<LoadId, Loading>,
     checkpoint_size: u64,
     checkpoint_due: Timestamp,
@@ -79,14 +101,16 @@ pub struct Hub {
 #[derive(Default)]
 struct Peer {
     connected: bool,
+    /// Whether it has said on this connection which key content is to be sealed to.
+    announced: bool,
     flights: BTreeSet<Flight>,
     fault: Option<String>,
 }
 
 /// For whom a row is being read.
 enum Loading {
-    /// An envelope for a peer.
-    Envelope(Flight, HubId),
+    /// An envelope for a peer, with what has to go before it or instead of it.
+    Flight(Box<Loaded>),
     /// The body of an item that is to be forwarded.
     Forward(Box<consent::ForwardRequest>),
 }
@@ -107,7 +131,10 @@ impl Hub {
             Input::Loaded(id, row) => self.on_loaded(id, row, &mut out),
             Input::Sealed(id, result) => self.on_sealed(id, result, &mut out),
             Input::Policies(gate) => self.on_policies(*gate, &mut out),
-            Input::Tick => self.on_tick(&mut out),
+            Input::Tick => {
+                self.turn_keys(&mut out);
+                self.on_tick(&mut out);
+            }
             Input::Stop => self.sign_checkpoint(&mut out),
         }
         out
@@ -140,6 +167,7 @@ impl Hub {
         }
         let state = self.peers.entry(peer).or_default();
         state.connected = true;
+        state.announced = false;
         state.flights.clear();
         let charter = self.gate.charter();
         let hello = Control::Hello {
@@ -147,6 +175,7 @@ impl Hub {
             charter: charter.version(),
         };
         out.push(Output::Transmit(peer, Outbound::control(peer, hello)));
+        self.announce_to(peer, out);
         self.repeat_receipts(peer, out);
         self.send_consents(peer, out);
         self.send_notices(peer, out);
@@ -156,6 +185,7 @@ impl Hub {
     fn on_disconnected(&mut self, peer: HubId) {
         if let Some(state) = self.peers.get_mut(&peer) {
             state.connected = false;
+            state.announced = false;
             state.flights.clear();
         }
     }
@@ -167,7 +197,12 @@ impl Hub {
             return;
         }
         let result = match Message::decode(frame) {
-            Ok(Message::Content(bytes)) => self.on_envelope(peer, &bytes, out),
+            Ok(Message::Content(bytes)) => Envelope::decode(&bytes)
+                .map_err(|error| PeerFault::of(&error))
+                .and_then(|envelope| self.on_envelope(peer, envelope, &bytes, out)),
+            Ok(Message::Resealed(bytes)) => Envelope::decode_resealed(&bytes)
+                .map_err(|error| PeerFault::of(&error))
+                .and_then(|envelope| self.on_envelope(peer, envelope, &bytes, out)),
             Ok(Message::Control(control)) => self.on_control(peer, control, out),
             Err(error) => Err(PeerFault::of(&error)),
         };
@@ -191,6 +226,7 @@ impl Hub {
             }
             Control::Notice(bytes) => self.on_notice(&bytes, out),
             Control::Consent(bytes) => self.on_consent(peer, &bytes, out),
+            Control::Announce(bytes) => self.on_announce(peer, &bytes, out),
         }
     }
 
@@ -217,6 +253,12 @@ impl Hub {
 
     fn is_connected(&self, peer: HubId) -> bool {
         self.peers.get(&peer).is_some_and(|state| state.connected)
+    }
+
+    /// Whether content may be sent to a peer: it is connected, and in suite 2 has announced its key.
+    fn is_ready(&self, peer: HubId) -> bool {
+        let classical = self.gate.charter().writes() == Suite::Classical;
+        (self.peers.get(&peer)).is_some_and(|state| state.connected && (state.announced || classical))
     }
 
     /// The latest version of an item that this hub knows.

@@ -1,8 +1,9 @@
 //! The secrets of one hub, one for each purpose.
 
 use testudo_crypto::commit::{Salt, commit};
-use testudo_crypto::keys::SigningKey;
+use testudo_crypto::keys::{SigningKey, VerifyingKey};
 use testudo_crypto::seal::Identity;
+use testudo_crypto::sign::composite::CompositeSigningKey;
 use testudo_crypto::sign::{self, Domain};
 use testudo_protocol::charter::{Card, MemberKeys};
 use testudo_protocol::id::{AudienceId, Hash, HubId};
@@ -14,13 +15,15 @@ pub struct HubKeys {
     /// Proves who is at the other end of a connection.
     pub transport: SigningKey,
     /// Signs envelopes, receipts, notices and tokens.
-    pub payload: SigningKey,
+    pub payload: CompositeSigningKey,
     /// Signs checkpoints.
     pub ledger: SigningKey,
     /// Casts the vote; kept offline by an operator who takes it seriously.
     pub governance: SigningKey,
-    /// Opens what is sealed to this hub.
+    /// Opens notices, which hold no content.
     pub identity: Identity,
+    /// Opens content of suite 1.
+    pub classical: Identity,
     /// Names audiences, so that a name says nothing about its members.
     pub audience: Salt,
 }
@@ -28,13 +31,18 @@ pub struct HubKeys {
 impl HubKeys {
     /// The public halves.
     pub fn public(&self) -> MemberKeys {
-        let hash = |key: &SigningKey| Hash::new(key.verifying_key().to_bytes());
+        let hash = |key: &VerifyingKey| Hash::new(key.to_bytes());
+        let payload = self.payload.verifying_key();
+        let both = payload.to_bytes();
+        let (_, post_quantum) = both.split_at_checked(32).unwrap_or_default();
         MemberKeys {
-            transport: hash(&self.transport),
-            payload: hash(&self.payload),
-            ledger: hash(&self.ledger),
-            governance: hash(&self.governance),
+            transport: hash(&self.transport.verifying_key()),
+            payload: hash(payload.classical()),
+            payload_pq: testudo_crypto::digest::hex(post_quantum),
+            ledger: hash(&self.ledger.verifying_key()),
+            governance: hash(&self.governance.verifying_key()),
             recipient: self.identity.recipient().to_string(),
+            recipient_classical: self.classical.recipient().to_string(),
         }
     }
 
@@ -49,7 +57,7 @@ impl HubKeys {
             address,
             signature: String::new(),
         };
-        let signature = sign::sign(&self.payload, Domain::CARD, &card.preimage(realm));
+        let signature = sign::sign(self.payload.classical(), Domain::CARD, &card.preimage(realm));
         card.signature = testudo_crypto::digest::hex(&signature.to_bytes());
         card
     }

@@ -42,6 +42,28 @@ impl Outbound {
         envelope: Vec<u8>,
         gate: &Gate,
     ) -> Result<Self, OutboundError> {
+        Self::permitted(permit, item, Message::Content(envelope), gate)
+    }
+
+    /// Spends a permit on an envelope that was sealed anew for the permit's receiver.
+    ///
+    /// # Errors
+    /// As for [`Self::content`].
+    pub fn resealed(
+        permit: Permit,
+        item: ItemRef,
+        envelope: Vec<u8>,
+        gate: &Gate,
+    ) -> Result<Self, OutboundError> {
+        Self::permitted(permit, item, Message::Resealed(envelope), gate)
+    }
+
+    fn permitted(
+        permit: Permit,
+        item: ItemRef,
+        message: Message,
+        gate: &Gate,
+    ) -> Result<Self, OutboundError> {
         if permit.item() != item {
             return Err(OutboundError::OtherItem);
         }
@@ -50,7 +72,7 @@ impl Outbound {
         }
         Ok(Self {
             receiver: permit.receiver(),
-            message: Message::Content(envelope),
+            message,
         })
     }
 

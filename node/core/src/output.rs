@@ -84,11 +84,17 @@ pub enum Family {
     Consent,
     /// Evidence against peers.
     Evidence,
+    /// Secret keys that are destroyed in time: weekly identities, audience keys.
+    Key,
+    /// Key epochs of our own audiences, without their secrets.
+    Epoch,
+    /// The weekly keys that peers have announced.
+    Announcement,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Leaf,
         Self::Opening,
         Self::Checkpoint,
@@ -101,6 +107,9 @@ impl Family {
         Self::Notice,
         Self::Consent,
         Self::Evidence,
+        Self::Key,
+        Self::Epoch,
+        Self::Announcement,
     ];
 }
 

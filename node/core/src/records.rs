@@ -3,13 +3,15 @@
 //! Content lies in [`crate::output::Family::Body`] alone, so that destroying it is one step.
 
 use serde::{Deserialize, Serialize};
-use testudo_protocol::envelope::Kind;
+use testudo_protocol::envelope::{Kind, Recipients};
 use testudo_protocol::id::{
     AudienceId, EnvelopeHash, Hash, HubId, ItemId, ItemRef, ItemVersion, Sequence, Timestamp,
 };
 use testudo_protocol::label::Label;
 use testudo_protocol::ledger::DecisionAct;
 use testudo_protocol::notice::NoticeAct;
+use testudo_protocol::week::Week;
+use zeroize::Zeroize as _;
 
 /// Where an item stands at this hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +81,48 @@ pub enum DeliveryState {
     },
 }
 
+/// How a receiver gets at the content of an envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Access {
+    /// It was sealed to the key in the charter, as suite 1 does.
+    LongTerm,
+    /// It was sealed to a weekly key, or under an audience key that was.
+    Weekly(WeeklyKeyRef),
+    /// It was sealed to nothing that the receiver has: it is owed a copy sealed anew.
+    Owed,
+}
+
+/// One weekly key of one hub, without the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeeklyKeyRef {
+    /// Its week.
+    pub week: Week,
+    /// When it was made.
+    pub made: Timestamp,
+}
+
+/// A place in a log, and what stands there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPlace {
+    /// The place.
+    pub sequence: Sequence,
+    /// The envelope.
+    pub envelope: EnvelopeHash,
+}
+
+/// One key epoch of one of our own audiences; the secret is kept elsewhere, for a shorter time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Counts the epochs of the audience, from 1.
+    pub epoch: u32,
+    /// Its week.
+    pub week: Week,
+    /// The audience under its salted root.
+    pub recipients: Recipients,
+    /// Who was sealed to, with which key; the others are owed. In the order of the audience.
+    pub sealed_to: Vec<(HubId, WeeklyKeyRef)>,
+}
+
 /// One receiver of one item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryRecord {
@@ -96,6 +140,12 @@ pub struct DeliveryRecord {
     pub audience: AudienceId,
     /// At which place.
     pub sequence: Sequence,
+    /// In which key epoch of the log; zero in suite 1.
+    pub epoch: u32,
+    /// The key entry that was made for this item and stands before it, if one was.
+    pub key: Option<LogPlace>,
+    /// How the receiver gets at the content.
+    pub access: Access,
     /// What became of it.
     pub state: DeliveryState,
     /// When the receiver had it on stable storage.
@@ -165,9 +215,49 @@ pub struct BodyRow {
     pub part: Vec<u8>,
 }
 
+/// A secret key as it is stored: a weekly identity, or the key of an audience.
+#[derive(Serialize, Deserialize)]
+pub enum KeyRow {
+    /// The identity of one week.
+    Weekly {
+        /// Its week.
+        week: Week,
+        /// When it was made.
+        made: Timestamp,
+        /// The identity as text.
+        identity: String,
+    },
+    /// The key of an audience, ours or a peer's.
+    Audience {
+        /// Whose audience.
+        originator: HubId,
+        /// Which.
+        audience: AudienceId,
+        /// Counts the epochs.
+        epoch: u32,
+        /// Its week.
+        week: Week,
+        /// The log entry in which it came; absent for our own.
+        entry: Option<EnvelopeHash>,
+        /// The audience.
+        recipients: Recipients,
+        /// The secret.
+        secret: [u8; 32],
+    },
+}
+
+impl Drop for KeyRow {
+    fn drop(&mut self) {
+        match self {
+            Self::Weekly { identity, .. } => identity.zeroize(),
+            Self::Audience { secret, .. } => secret.zeroize(),
+        }
+    }
+}
+
 /// Keys of rows.
 pub mod key {
-    use super::{AudienceId, EnvelopeHash, HubId, ItemId, ItemRef};
+    use super::{AudienceId, EnvelopeHash, HubId, ItemId, ItemRef, Week};
     use testudo_protocol::receipt::Act;
 
     /// Of an entry of the ledger.
@@ -193,6 +283,32 @@ pub mod key {
     /// Of the head of a log.
     pub fn log(author: HubId, audience: AudienceId) -> Vec<u8> {
         [author.as_bytes().as_slice(), audience.as_bytes()].concat()
+    }
+
+    /// Of a key epoch of one of our audiences.
+    pub fn epoch(audience: AudienceId, epoch: u32) -> Vec<u8> {
+        [audience.as_bytes().as_slice(), &epoch.to_be_bytes()].concat()
+    }
+
+    /// Of a weekly identity.
+    pub fn weekly_key(week: Week) -> Vec<u8> {
+        [b"w".as_slice(), &week.get().to_be_bytes()].concat()
+    }
+
+    /// Of the key of an audience.
+    pub fn audience_key(originator: HubId, audience: AudienceId, epoch: u32) -> Vec<u8> {
+        [
+            b"a".as_slice(),
+            originator.as_bytes(),
+            audience.as_bytes(),
+            &epoch.to_be_bytes(),
+        ]
+        .concat()
+    }
+
+    /// Of what a hub has announced.
+    pub fn announcement(hub: HubId) -> Vec<u8> {
+        hub.as_bytes().to_vec()
     }
 
     /// Of a receipt given.

@@ -84,6 +84,14 @@ pub enum Refusal {
         /// To whom it was to go.
         to: HubId,
     },
+    /// More receivers than one envelope has.
+    #[error(
+        "{receivers} hubs may receive this item, one envelope takes at most 100; name the hubs in `relTo`"
+    )]
+    TooManyReceivers {
+        /// How many.
+        receivers: usize,
+    },
     /// A hub that is not a member was named.
     #[error("{hub} is not a member; `testudo charter show` lists the members")]
     NotAMember {
@@ -149,6 +157,7 @@ impl Refusal {
             Self::NotOriginator { .. } => "not-originator",
             Self::Withdrawn { .. } => "withdrawn",
             Self::OwnItem { .. } => "own-item",
+            Self::TooManyReceivers { .. } => "too-many-receivers",
             Self::NotAMember { .. } => "not-a-member",
             Self::TooLong { .. } => "too-long",
             Self::Busy { .. } => "busy",
@@ -172,6 +181,7 @@ impl Refusal {
             Self::Label(_)
             | Self::UnknownRecipient { .. }
             | Self::OwnItem { .. }
+            | Self::TooManyReceivers { .. }
             | Self::NotAMember { .. }
             | Self::TooLong { .. } => RefusalKind::Usage,
             Self::NoSuchItem { .. } => RefusalKind::NotFound,

@@ -11,6 +11,7 @@ use serde_json::json;
 use testudo_crypto::note::{Note, NoteSigner};
 use testudo_policies::engine::Engine;
 use testudo_protocol::charter::{Card, Charter, CharterDocument, Member, Status, Voter};
+use testudo_protocol::envelope::Suite;
 use testudo_protocol::id::{CharterVersion, Hash, HubId};
 use testudo_protocol::label::{Class, Level};
 use testudo_protocol::realm::Realm;
@@ -148,6 +149,7 @@ fn draft(cards: &[PathBuf], sponsors: &[String], valid_days: u64, out: &Path) ->
         valid_until: clock::now()
             .seconds()
             .saturating_add(valid_days.saturating_mul(DAY_SECONDS)),
+        suites: vec![Suite::Hybrid],
         policies: Hash::new(*engine.baseline_hash().as_bytes()),
         voters: voters
             .map(|member| Voter {

@@ -20,6 +20,9 @@ pub(super) fn family(family: CoreFamily) -> Family {
         CoreFamily::Notice => Family::Notice,
         CoreFamily::Consent => Family::Consent,
         CoreFamily::Evidence => Family::Evidence,
+        CoreFamily::Key => Family::Key,
+        CoreFamily::Epoch => Family::Epoch,
+        CoreFamily::Announcement => Family::Announcement,
     }
 }
 

@@ -32,11 +32,17 @@ pub enum Family {
     Consent,
     /// Proof that somebody broke the rules.
     Evidence,
+    /// Secret keys that are destroyed in time.
+    Key,
+    /// Key epochs of audiences, without their secrets.
+    Epoch,
+    /// Recipient keys that peers have announced.
+    Announcement,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Family; 14] = [
+    pub const ALL: [Family; 17] = [
         Family::Meta,
         Family::Leaf,
         Family::Opening,
@@ -51,6 +57,9 @@ impl Family {
         Family::Notice,
         Family::Consent,
         Family::Evidence,
+        Family::Key,
+        Family::Epoch,
+        Family::Announcement,
     ];
 
     /// Its name in the database and in the associated data of its values: never changed.
@@ -71,6 +80,9 @@ impl Family {
             Family::Notice => "notice",
             Family::Consent => "consent",
             Family::Evidence => "evidence",
+            Family::Key => "key",
+            Family::Epoch => "epoch",
+            Family::Announcement => "announcement",
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::member::Member;
+use crate::envelope::Suite;
 use crate::id::{CharterVersion, Hash, HubId};
 
 /// A voter and the key of its vote.
@@ -27,6 +28,8 @@ pub struct CharterDocument {
     pub version: CharterVersion,
     /// End of validity, Unix seconds.
     pub valid_until: u64,
+    /// The cipher suites that hubs read; the first is the one they write.
+    pub suites: Vec<Suite>,
     /// Hash of the baseline policies that every hub must run.
     pub policies: Hash,
     /// Who votes.

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
+use testudo_crypto::digest::unhex;
 use testudo_crypto::keys::{KeyError, VerifyingKey};
 use testudo_crypto::seal::Recipient;
+use testudo_crypto::sign::composite::CompositeVerifyingKey;
 use testudo_crypto::sign::{self, Signature};
 
 use crate::id::{Hash, HubId};
@@ -31,32 +33,44 @@ vocabulary! {
 
 /// A member's public keys, one for each purpose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct MemberKeys {
     /// Ed25519: proves who is at the other end of a connection.
     pub transport: Hash,
     /// Ed25519: signs envelopes, receipts, notices and tokens.
     pub payload: Hash,
+    /// ML-DSA-65: signs headers and recipient keys as well; 1,952 bytes in hexadecimal.
+    pub payload_pq: String,
     /// Ed25519: signs the ledger's checkpoints.
     pub ledger: Hash,
     /// Ed25519: casts the member's vote.
     pub governance: Hash,
-    /// age X25519: what is sealed to this member.
+    /// age ML-KEM-768 with X25519: notices are sealed to it, which hold no content. Content is sealed to weekly
+    /// keys.
     pub recipient: String,
+    /// age X25519: content is sealed to it in suite 1.
+    pub recipient_classical: String,
 }
 
 impl MemberKeys {
-    /// The payload key.
+    /// Both payload keys.
     ///
     /// # Errors
-    /// [`KeyError`] if it is weak or malformed.
-    pub fn payload_key(&self) -> Result<VerifyingKey, KeyError> {
-        VerifyingKey::from_bytes(self.payload.as_bytes())
+    /// [`KeyError`] if one is weak or malformed.
+    pub fn payload_key(&self) -> Result<CompositeVerifyingKey, KeyError> {
+        let post_quantum = unhex(&self.payload_pq).unwrap_or_default();
+        CompositeVerifyingKey::from_bytes(&[self.payload.as_bytes().as_slice(), &post_quantum].concat())
     }
 
-    /// Where to seal to; `None` if the text is no recipient.
+    /// Where to seal notices to; `None` if the text is no hybrid recipient.
     pub fn recipient(&self) -> Option<Recipient> {
-        self.recipient.parse().ok()
+        self.recipient.parse().ok().filter(Recipient::is_hybrid)
+    }
+
+    /// Where to seal content of suite 1 to; `None` if the text is no X25519 recipient.
+    pub fn recipient_classical(&self) -> Option<Recipient> {
+        let recipient: Option<Recipient> = self.recipient_classical.parse().ok();
+        recipient.filter(|recipient| !recipient.is_hybrid())
     }
 
     /// Whether every key is usable and no two purposes share one.
@@ -67,7 +81,9 @@ impl MemberKeys {
             && keys
                 .iter()
                 .all(|key| VerifyingKey::from_bytes(key.as_bytes()).is_ok())
+            && self.payload_key().is_ok()
             && self.recipient().is_some()
+            && self.recipient_classical().is_some()
     }
 }
 
@@ -156,8 +172,14 @@ impl Card {
         ] {
             bytes.extend_from_slice(key.as_bytes());
         }
-        bytes.extend_from_slice(self.keys.recipient.as_bytes());
-        bytes.push(0);
+        for text in [
+            &self.keys.payload_pq,
+            &self.keys.recipient,
+            &self.keys.recipient_classical,
+        ] {
+            bytes.extend_from_slice(text.as_bytes());
+            bytes.push(0);
+        }
         bytes.extend_from_slice(self.address.to_string().as_bytes());
         realm.bind(&bytes)
     }
@@ -176,6 +198,12 @@ impl Card {
         let bytes =
             testudo_crypto::digest::unhex(&self.signature).and_then(|bytes| <[u8; 64]>::try_from(bytes).ok());
         let signature = Signature::from_bytes(bytes.ok_or_else(refused)?);
-        sign::verify(&key, sign::Domain::CARD, &self.preimage(realm), &signature).map_err(|_| refused())
+        sign::verify(
+            key.classical(),
+            sign::Domain::CARD,
+            &self.preimage(realm),
+            &signature,
+        )
+        .map_err(|_| refused())
     }
 }

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use testudo_crypto::digest::Digest;
 use testudo_crypto::keys::VerifyingKey;
 use testudo_crypto::note::{Note, NoteError, NoteVerifier};
+use testudo_crypto::sign::composite::CompositeVerifyingKey;
 
 use super::document::CharterDocument;
 use super::member::{Member, Status};
+use crate::envelope::Suite;
 use crate::id::{CharterVersion, Hash, HubId, Timestamp};
 use crate::label::Class;
 use crate::realm::Realm;
@@ -19,13 +21,15 @@ pub const MEMBERS_MAX: usize = 2_000;
 ///
 /// ```compile_fail
 /// # use testudo_protocol::charter::Charter;
-/// let forged = Charter { document: unreachable!(), realm: unreachable!(), members: unreachable!(), fingerprint: unreachable!() };
+/// let forged = Charter { document: unreachable!(), realm: unreachable!(), members: unreachable!(), signing_keys: unreachable!(), writes: unreachable!(), fingerprint: unreachable!() };
 /// ```
 #[derive(Clone, Debug)]
 pub struct Charter {
     document: CharterDocument,
     realm: Realm,
     members: BTreeMap<HubId, Member>,
+    signing_keys: BTreeMap<HubId, CompositeVerifyingKey>,
+    writes: Suite,
     fingerprint: Hash,
 }
 
@@ -86,7 +90,11 @@ impl Charter {
                 line: error.line(),
                 column: error.column(),
             })?;
+        let writes = check_suites(&document)?;
         let members = check_members(&document)?;
+        let signing_keys = (members.values())
+            .filter_map(|member| Some((member.code, member.keys.payload_key().ok()?)))
+            .collect();
         check_voters(&document, &members)?;
         check_signatures(&note, &document)?;
         let realm = Realm::new(&document.federation, &document.realm).map_err(|_| CharterError::Shape {
@@ -97,6 +105,8 @@ impl Charter {
             document,
             realm,
             members,
+            signing_keys,
+            writes,
             fingerprint,
         })
     }
@@ -151,10 +161,35 @@ impl Charter {
             .count()
     }
 
-    /// The key that signs a member's payloads.
+    /// The keys that sign a member's payloads.
+    pub fn signing_key(&self, code: HubId) -> Option<&CompositeVerifyingKey> {
+        self.signing_keys.get(&code)
+    }
+
+    /// The key that signs a member's outer parts, receipts, notices and tokens.
     pub fn payload_key(&self, code: HubId) -> Option<VerifyingKey> {
-        self.member(code)
-            .and_then(|member| member.keys.payload_key().ok())
+        self.signing_key(code).map(|key| *key.classical())
+    }
+
+    /// The suite that hubs write.
+    pub fn writes(&self) -> Suite {
+        self.writes
+    }
+
+    /// Whether hubs read a suite.
+    pub fn reads(&self, suite: Suite) -> bool {
+        self.document.suites.contains(&suite)
+    }
+}
+
+/// The suite to write: the first of a list without repeats.
+fn check_suites(document: &CharterDocument) -> Result<Suite, CharterError> {
+    let distinct: BTreeSet<_> = document.suites.iter().collect();
+    match document.suites.first() {
+        Some(first) if distinct.len() == document.suites.len() => Ok(*first),
+        _ => Err(CharterError::Shape {
+            what: "suites must name the one to write, then others to read, each once",
+        }),
     }
 }
 

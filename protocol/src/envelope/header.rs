@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{AudienceId, CharterVersion, Hash, HubId, ItemRef, KeyTag, Sequence, Timestamp};
 use crate::label::Label;
 
-/// Cipher suite 1: Ed25519 inside, age X25519 outside.
-pub const SUITE: u8 = 1;
+use super::suite::Suite;
 
 /// What the envelope is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +40,7 @@ pub struct DecisionRef {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// Cipher suite.
-    pub suite: u8,
+    pub suite: Suite,
     /// The federation.
     pub federation: String,
     /// `live`, or the exercise.

@@ -1,15 +1,15 @@
 //! The outer part: order and rate control only, no label, laid out by hand.
 //!
-//! 190 bytes: version (1), suite (1), sender (16), audience (16), epoch (4), sequence (8),
+//! 191 bytes: version (1), suite (1), entry (1: 0 content, 1 audience key), sender (16), audience (16), epoch (4), sequence (8),
 //! previous link (32), SHA-256 of the ciphertext (32), its length (8), expiry in
 //! milliseconds (8), Ed25519 signature (64). Integers are big endian. The link is SHA-256
-//! over the first 126 bytes; the signature covers the realm tag and the same bytes.
+//! over the first 127 bytes; the signature covers the realm tag and the same bytes.
 
 use testudo_crypto::digest::Digest;
 use testudo_crypto::keys::SigningKey;
 use testudo_crypto::sign::{self, Signature};
 
-use super::header::SUITE;
+use super::suite::Suite;
 use crate::charter::Charter;
 use crate::fault::Fault;
 use crate::id::{AudienceId, EnvelopeHash, Hash, HubId, Sequence, Timestamp};
@@ -17,11 +17,24 @@ use crate::realm::Realm;
 use crate::wire::Reader;
 
 const VERSION: u8 = 1;
-const UNSIGNED_BYTES: usize = 126;
+const UNSIGNED_BYTES: usize = 127;
+
+/// What an entry of a log carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogEntry {
+    /// An item.
+    Content,
+    /// The key under which the items after it are sealed.
+    AudienceKey,
+}
 
 /// What the sender states about an envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OuterFields {
+    /// Cipher suite.
+    pub suite: Suite,
+    /// What it carries.
+    pub entry: LogEntry,
     /// Who sends it and answers for its place in the log.
     pub sender: HubId,
     /// The audience.
@@ -50,7 +63,7 @@ pub struct Outer {
 /// Why an outer part is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OuterError {
-    /// Not 190 bytes of this layout.
+    /// Not 191 bytes of this layout.
     #[error("outer part is malformed")]
     Malformed,
     /// Another version or suite.
@@ -99,12 +112,12 @@ impl Outer {
         EnvelopeHash::new(*Digest::of(&unsigned(&self.fields)).as_bytes())
     }
 
-    /// The 190 bytes.
+    /// The 191 bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         [unsigned(&self.fields), self.signature.to_bytes().to_vec()].concat()
     }
 
-    /// Reads 190 bytes.
+    /// Reads 191 bytes.
     ///
     /// # Errors
     /// [`OuterError::Malformed`] or [`OuterError::Version`].
@@ -120,11 +133,20 @@ impl Outer {
         let short = |_| OuterError::Malformed;
         let version = reader.u8().map_err(short)?;
         let suite = reader.u8().map_err(short)?;
-        if version != VERSION || suite != SUITE {
-            return Err(OuterError::Version { version, suite });
+        let refused = OuterError::Version { version, suite };
+        let suite = Suite::try_from(suite).map_err(|_| refused.clone())?;
+        if version != VERSION {
+            return Err(refused);
         }
+        let entry = match reader.u8().map_err(short)? {
+            0 => LogEntry::Content,
+            1 => LogEntry::AudienceKey,
+            _ => return Err(OuterError::Malformed),
+        };
         let sender = HubId::from_wire(reader.array().map_err(short)?).map_err(|_| OuterError::Malformed)?;
         let fields = OuterFields {
+            suite,
+            entry,
             sender,
             audience: AudienceId::new(reader.array().map_err(short)?),
             epoch: reader.u32().map_err(short)?,
@@ -155,7 +177,11 @@ impl Outer {
 
 fn unsigned(fields: &OuterFields) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(UNSIGNED_BYTES);
-    bytes.extend_from_slice(&[VERSION, SUITE]);
+    let entry = match fields.entry {
+        LogEntry::Content => 0,
+        LogEntry::AudienceKey => 1,
+    };
+    bytes.extend_from_slice(&[VERSION, fields.suite.number(), entry]);
     bytes.extend_from_slice(fields.sender.as_bytes());
     bytes.extend_from_slice(fields.audience.as_bytes());
     bytes.extend_from_slice(&fields.epoch.to_be_bytes());

@@ -2,7 +2,11 @@
 //!
 //! ```text
 //! bytes --decode--> Envelope --verify--> Verified --open--> Opened
+//!                                                 --open_key--> AudienceKey
 //! ```
+//!
+//! An envelope can also come resealed: the untouched signed part under another ciphertext, beside its original
+//! outer part. Then the hash of the ciphertext says nothing, and everything else is checked as ever.
 //!
 //! Each step is the only constructor of its result.
 
@@ -10,9 +14,12 @@ use testudo_crypto::digest::Digest;
 use testudo_crypto::pad::unpad;
 use testudo_crypto::seal::{self, Identity};
 
+use zeroize::Zeroizing;
+
 use super::ENVELOPE_BYTES_MAX;
+use super::audience_key::{AudienceKey, AudienceKeyError, sealing_context};
 use super::header::Kind;
-use super::outer::{Outer, OuterError, OuterFields};
+use super::outer::{LogEntry, Outer, OuterError, OuterFields};
 use super::recipients::Recipients;
 use super::signed_part::{ForwardBody, SignedPart, SignedPartError, VerifiedPart};
 use crate::bundle::{Bundle, BundleError};
@@ -27,6 +34,16 @@ use crate::wire::{self, EncodeError, Reader, prefixed};
 pub struct Envelope {
     outer: Outer,
     cipher: Vec<u8>,
+    seal: Sealed,
+}
+
+/// Which ciphertext an envelope carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sealed {
+    /// The one that the outer part names.
+    Once,
+    /// Another one, for one recipient that could not open the first.
+    Again,
 }
 
 impl std::fmt::Debug for Envelope {
@@ -118,6 +135,12 @@ pub enum OpenError {
     /// The signed part is refused.
     #[error("signed part is refused")]
     Signed(#[from] SignedPartError),
+    /// An audience key where content was expected, or the other way round.
+    #[error("log entry carries something else than is asked of it")]
+    OtherEntry,
+    /// The audience key is refused.
+    #[error("audience key is refused")]
+    Key(#[from] AudienceKeyError),
     /// Outer and inner part disagree.
     #[error("outer and inner part disagree on `{field}`")]
     Disagreement {
@@ -168,7 +191,21 @@ impl Envelope {
         if !same_length || Hash::from(Digest::of(&cipher)) != stated.cipher_hash {
             return Err(EnvelopeError::Cipher);
         }
-        Ok(Self { outer, cipher })
+        let seal = Sealed::Once;
+        Ok(Self { outer, cipher, seal })
+    }
+
+    /// Joins an original outer part and a ciphertext made later, for one recipient.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::TooLarge`].
+    pub fn resealed(outer: Outer, cipher: Vec<u8>) -> Result<Self, EnvelopeError> {
+        let bytes = cipher.len().saturating_add(Outer::BYTES);
+        if bytes > ENVELOPE_BYTES_MAX {
+            return Err(EnvelopeError::TooLarge { bytes });
+        }
+        let seal = Sealed::Again;
+        Ok(Self { outer, cipher, seal })
     }
 
     /// Reads an envelope: bounds, layout, ciphertext hash.
@@ -176,13 +213,17 @@ impl Envelope {
     /// # Errors
     /// [`EnvelopeError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        if bytes.len() > ENVELOPE_BYTES_MAX {
-            return Err(EnvelopeError::TooLarge { bytes: bytes.len() });
-        }
-        let (outer, cipher) = bytes
-            .split_at_checked(Outer::BYTES)
-            .ok_or(OuterError::Malformed)?;
-        Self::new(Outer::decode(outer)?, cipher.to_vec())
+        let (outer, cipher) = split(bytes)?;
+        Self::new(outer, cipher.to_vec())
+    }
+
+    /// Reads an envelope that was resealed: bounds and layout.
+    ///
+    /// # Errors
+    /// [`EnvelopeError`].
+    pub fn decode_resealed(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        let (outer, cipher) = split(bytes)?;
+        Self::resealed(outer, cipher.to_vec())
     }
 
     /// The bytes on the wire.
@@ -226,13 +267,26 @@ impl Envelope {
     }
 }
 
+/// The outer part and the rest; nothing is copied before the bound is checked.
+fn split(bytes: &[u8]) -> Result<(Outer, &[u8]), EnvelopeError> {
+    if bytes.len() > ENVELOPE_BYTES_MAX {
+        return Err(EnvelopeError::TooLarge { bytes: bytes.len() });
+    }
+    let (outer, cipher) = bytes
+        .split_at_checked(Outer::BYTES)
+        .ok_or(OuterError::Malformed)?;
+    Ok((Outer::decode(outer)?, cipher))
+}
+
 /// What a hub needs to open envelopes.
 #[derive(Debug)]
 pub struct Opener<'a> {
     /// This hub.
     pub me: HubId,
-    /// Its age identity.
-    pub identity: &'a Identity,
+    /// Its age identities, this week's first.
+    pub identities: &'a [&'a Identity],
+    /// The latest key of the log that the envelope is in.
+    pub audience: Option<&'a AudienceKey>,
     /// Its charter.
     pub charter: &'a Charter,
     /// The time.
@@ -256,25 +310,35 @@ impl Verified {
     /// # Errors
     /// [`OpenError`], one for each check.
     pub fn open(&self, opener: &Opener<'_>) -> Result<Opened, OpenError> {
-        let plain = seal::open(&[opener.identity], &self.envelope.cipher, ENVELOPE_BYTES_MAX)?;
+        if self.fields().entry != LogEntry::Content {
+            return Err(OpenError::OtherEntry);
+        }
+        let key = opener
+            .audience
+            .filter(|key| self.envelope.seal == Sealed::Once && key.epoch() == self.fields().epoch);
+        let plain = self.decrypt(key, opener.identities)?;
         let inner = unpad(&plain).map_err(|_| OpenError::Layout)?;
         let mut reader = Reader::new(inner);
         let part = SignedPart::read(&mut reader)?;
-        let recipients: Recipients = reader
-            .prefixed()
-            .ok()
-            .and_then(|bytes| wire::decode(bytes).ok())
-            .ok_or(OpenError::Layout)?;
+        let listed = reader.prefixed().map_err(|_| OpenError::Layout)?;
         if !reader.rest().is_empty() {
             return Err(OpenError::Layout);
         }
         let carrier = part.verify(opener.charter)?;
         self.check_agreement(&carrier)?;
         let header = carrier.header();
-        if !recipients.is_canonical()
-            || recipients.root() != header.recipients_root
-            || !recipients.contains(opener.me)
-        {
+        let is_meant = |recipients: &Recipients| {
+            recipients.is_canonical()
+                && recipients.root() == header.recipients_root
+                && recipients.contains(opener.me)
+        };
+        // The list stands beside the signature, or once for all in the audience's key.
+        let meant = match (listed, key) {
+            ([], Some(key)) => is_meant(key.recipients()),
+            ([], None) => false,
+            (listed, _) => is_meant(&wire::decode(listed).map_err(|_| OpenError::Layout)?),
+        };
+        if !meant {
             return Err(OpenError::NotForUs);
         }
         if header.charter > opener.charter.version() {
@@ -285,9 +349,41 @@ impl Verified {
         Ok(Opened { carrier, payload })
     }
 
+    /// Opens the key of an audience and verifies whose it is.
+    ///
+    /// # Errors
+    /// [`OpenError`], one for each check.
+    pub fn open_key(&self, opener: &Opener<'_>) -> Result<AudienceKey, OpenError> {
+        if self.fields().entry != LogEntry::AudienceKey {
+            return Err(OpenError::OtherEntry);
+        }
+        let plain = self.decrypt(None, opener.identities)?;
+        let inner = unpad(&plain).map_err(|_| OpenError::Layout)?;
+        let key = AudienceKey::read(inner, self.fields(), opener.me, opener.charter)?;
+        Ok(key)
+    }
+
+    /// Under the audience's key if the envelope was sealed so, else with an identity.
+    fn decrypt(
+        &self,
+        key: Option<&AudienceKey>,
+        identities: &[&Identity],
+    ) -> Result<Zeroizing<Vec<u8>>, seal::OpenError> {
+        let (fields, cipher) = (self.fields(), &self.envelope.cipher);
+        if let Some(key) = key {
+            let context = sealing_context(fields.sender, fields.audience, fields.epoch, fields.sequence);
+            let opened = seal::open_with_audience(key.secret(), &context, cipher, ENVELOPE_BYTES_MAX);
+            if !matches!(opened, Err(seal::OpenError::NoMatch)) {
+                return opened;
+            }
+        }
+        seal::open(identities, cipher, ENVELOPE_BYTES_MAX)
+    }
+
     fn check_agreement(&self, carrier: &VerifiedPart) -> Result<(), OpenError> {
         let (outside, inside) = (self.fields(), carrier.header());
         let pairs = [
+            ("suite", outside.suite == inside.suite),
             ("sender", outside.sender == inside.originator),
             ("audience", outside.audience == inside.audience),
             ("epoch", outside.epoch == inside.epoch),
@@ -374,9 +470,18 @@ impl SignedPart {
     ///
     /// # Errors
     /// [`EncodeError`] if the list is over the limit.
-    pub fn plaintext(&self, recipients: &Recipients) -> Result<Vec<u8>, EncodeError> {
-        let inner = [self.to_bytes(), prefixed(&wire::encode(recipients)?)].concat();
-        Ok(testudo_crypto::pad::pad(&inner))
+    pub fn plaintext(&self, recipients: &Recipients) -> Result<Zeroizing<Vec<u8>>, EncodeError> {
+        Ok(self.padded(&wire::encode(recipients)?))
+    }
+
+    /// The plaintext to seal under the key of an audience, which holds the list of recipients.
+    pub fn plaintext_for_audience(&self) -> Zeroizing<Vec<u8>> {
+        self.padded(&[])
+    }
+
+    fn padded(&self, listed: &[u8]) -> Zeroizing<Vec<u8>> {
+        let inner = Zeroizing::new([self.to_bytes(), prefixed(listed)].concat());
+        Zeroizing::new(testudo_crypto::pad::pad(&inner))
     }
 }
 

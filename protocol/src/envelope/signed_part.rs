@@ -1,10 +1,12 @@
 //! What the originator signed, kept to the byte on every hop.
 
 use testudo_crypto::digest::Digest;
-use testudo_crypto::keys::{SigningKey, VerifyingKey};
-use testudo_crypto::sign::{self, Signature};
+use testudo_crypto::sign::Domain;
+use testudo_crypto::sign::composite::{CompositeSigningKey, CompositeVerifyingKey};
 
-use super::header::{Header, SUITE};
+use super::header::Header;
+use super::payload_signature::PayloadSignature;
+use super::suite::Suite;
 use crate::charter::Charter;
 use crate::fault::Fault;
 use crate::id::{Hash, KeyTag};
@@ -14,7 +16,7 @@ use crate::wire::{self, EncodeError, Reader, prefixed};
 #[derive(Clone, PartialEq, Eq)]
 pub struct SignedPart {
     header: Vec<u8>,
-    signature: Signature,
+    signature: PayloadSignature,
     body: Vec<u8>,
 }
 
@@ -47,11 +49,11 @@ pub enum SignedPartError {
     /// The layout is wrong.
     #[error("signed part is malformed")]
     Malformed,
-    /// Another cipher suite.
-    #[error("suite {found} is not one this hub reads")]
+    /// A cipher suite that the charter does not name, or another than that of the signature.
+    #[error("suite {found} is not one that the charter names, or not that of the signature")]
     Suite {
-        /// The suite byte.
-        found: u8,
+        /// The suite of the header.
+        found: Suite,
     },
     /// Federation or realm is another.
     #[error("item belongs to another federation or realm")]
@@ -84,14 +86,18 @@ impl SignedPartError {
 }
 
 impl SignedPart {
-    /// Signs a header that names this body.
+    /// Signs a header that names this body, in the header's suite. `hedge` is fresh randomness.
     ///
     /// # Errors
     /// [`EncodeError`] if the header is over the limit.
-    pub fn sign(header: &Header, body: Vec<u8>, key: &SigningKey) -> Result<Self, EncodeError> {
+    pub fn sign(
+        header: &Header,
+        body: Vec<u8>,
+        key: &CompositeSigningKey,
+        hedge: [u8; 32],
+    ) -> Result<Self, EncodeError> {
         let header_bytes = wire::encode(header)?;
-        let message = sign::payload_message(SUITE, &header_bytes);
-        let signature = sign::sign(key, sign::Domain::PAYLOAD, &message);
+        let signature = PayloadSignature::sign(header.suite, Domain::PAYLOAD, &header_bytes, key, hedge);
         Ok(Self {
             header: header_bytes,
             signature,
@@ -99,11 +105,11 @@ impl SignedPart {
         })
     }
 
-    /// The bytes: header behind its length, signature, body behind its length.
+    /// The bytes: header, signature and body, each behind its length.
     pub fn to_bytes(&self) -> Vec<u8> {
         [
             prefixed(&self.header),
-            self.signature.to_bytes().to_vec(),
+            prefixed(&self.signature.to_bytes()),
             prefixed(&self.body),
         ]
         .concat()
@@ -116,7 +122,8 @@ impl SignedPart {
     pub fn read(reader: &mut Reader<'_>) -> Result<Self, SignedPartError> {
         let malformed = |_| SignedPartError::Malformed;
         let header = reader.prefixed().map_err(malformed)?.to_vec();
-        let signature = Signature::from_bytes(reader.array().map_err(malformed)?);
+        let signature = PayloadSignature::from_bytes(reader.prefixed().map_err(malformed)?)
+            .ok_or(SignedPartError::Malformed)?;
         let body = reader.prefixed().map_err(malformed)?.to_vec();
         Ok(Self {
             header,
@@ -139,20 +146,20 @@ impl SignedPart {
     /// [`SignedPartError`], one for each check.
     pub fn verify(self, charter: &Charter) -> Result<VerifiedPart, SignedPartError> {
         let header: Header = wire::decode(&self.header).map_err(|_| SignedPartError::Malformed)?;
-        if header.suite != SUITE {
+        if !charter.reads(header.suite) || header.suite != self.signature.suite() {
             return Err(SignedPartError::Suite { found: header.suite });
         }
         let key = charter
-            .payload_key(header.originator)
+            .signing_key(header.originator)
             .ok_or(SignedPartError::Originator {
                 ours: charter.version().get(),
             })?;
-        if key_tag(&key) != header.key {
+        if key_tag(key) != header.key {
             return Err(SignedPartError::Key);
         }
-        let message = sign::payload_message(SUITE, &self.header);
-        sign::verify(&key, sign::Domain::PAYLOAD, &message, &self.signature)
-            .map_err(|_| SignedPartError::Signature)?;
+        if !self.signature.verifies(Domain::PAYLOAD, &self.header, key) {
+            return Err(SignedPartError::Signature);
+        }
         if header.federation != charter.realm().federation() || header.realm != charter.realm().name() {
             return Err(SignedPartError::Realm);
         }
@@ -182,7 +189,7 @@ impl VerifiedPart {
 }
 
 /// The tag by which a header names a key.
-pub fn key_tag(key: &VerifyingKey) -> KeyTag {
+pub fn key_tag(key: &CompositeVerifyingKey) -> KeyTag {
     KeyTag::new(*key.id().as_bytes())
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{AudienceId, CharterVersion, EnvelopeHash, Hash, HubId, ItemRef, Sequence, Timestamp};
 use crate::receipt::Act;
+use crate::week::Week;
 
 /// An entry and when it was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +70,16 @@ pub enum Outcome {
 pub enum IncidentKind {
     /// A peer has signed two envelopes for one place of a log.
     Equivocation,
+}
+
+/// What happened to a recipient key of this hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyAct {
+    /// Made, and announced to peers.
+    Announced,
+    /// Destroyed, with its secret half.
+    Destroyed,
 }
 
 /// An entry of the ledger.
@@ -150,6 +161,30 @@ pub enum Entry {
         /// Hash of the evidence.
         evidence: Hash,
     },
+    /// A weekly recipient key of this hub.
+    RecipientKey {
+        /// What happened to it.
+        act: KeyAct,
+        /// Its week.
+        week: Week,
+        /// SHA-256 of the recipient's text.
+        key: Hash,
+    },
+    /// A key for an audience was made and put into its log.
+    AudienceKey {
+        /// The audience.
+        audience: AudienceId,
+        /// Counts the keys of the audience.
+        epoch: u32,
+        /// The log entry.
+        envelope: EnvelopeHash,
+        /// Its place.
+        sequence: Sequence,
+        /// Salted root over the members.
+        recipients_root: Hash,
+        /// How many members it was sealed to; the others are owed.
+        sealed_to: u32,
+    },
 }
 
 impl Entry {
@@ -165,6 +200,8 @@ impl Entry {
             Self::Purged { .. } => "purged",
             Self::Consent { .. } => "consent",
             Self::Incident { .. } => "incident",
+            Self::RecipientKey { .. } => "recipient-key",
+            Self::AudienceKey { .. } => "audience-key",
         }
     }
 }

@@ -11,6 +11,6 @@ mod leaf;
 mod tree;
 
 pub use audit::{AuditError, AuditReport, audit};
-pub use entry::{Decision, DecisionAct, Entry, IncidentKind, Outcome, Record};
+pub use entry::{Decision, DecisionAct, Entry, IncidentKind, KeyAct, Outcome, Record};
 pub use leaf::{LEAF_BYTES, Leaf, Opening, OpeningError};
 pub use tree::{Appended, Ledger, Recorded, RecordedError, RestoreError};

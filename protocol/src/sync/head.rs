@@ -61,10 +61,13 @@ impl Head {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::envelope::{LogEntry, Suite};
     use crate::id::{AudienceId, Hash, Timestamp};
 
     fn outer(sequence: u64, previous: u8) -> OuterFields {
         OuterFields {
+            suite: Suite::Hybrid,
+            entry: LogEntry::Content,
             sender: "FR".parse().unwrap(),
             audience: AudienceId::new([1; 16]),
             epoch: 0,

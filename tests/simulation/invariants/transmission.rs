@@ -1,6 +1,6 @@
 //! What may leave a hub.
 
-use testudo_core::records::{ItemRecord, ItemState};
+use testudo_core::records::{DeliveryRecord, ItemRecord, ItemState};
 use testudo_policies::vocabulary::Action;
 use testudo_protocol::envelope::Envelope;
 use testudo_protocol::exchange::Message;
@@ -21,17 +21,22 @@ pub fn invariant_nothing_is_transmitted_without_right(
     frame: &[u8],
 ) -> Held {
     const NAME: &str = "nothing_is_transmitted_without_right";
-    let content = match Message::decode(frame) {
-        Ok(Message::Content(content)) => content,
+    let envelope = match Message::decode(frame) {
+        Ok(Message::Content(content)) => Envelope::decode(&content),
+        Ok(Message::Resealed(content)) => Envelope::decode_resealed(&content),
         Ok(Message::Control(_)) => return Ok(()),
         Err(error) => return broken(NAME, from, error),
     };
-    let hash = match Envelope::decode(&content) {
+    let hash = match envelope {
         Ok(envelope) => envelope.hash(),
         Err(error) => return broken(NAME, from, error),
     };
     let disk = &world.stations[&from].disk;
-    let Some(delivery) = disk.deliveries_to(to).find(|delivery| delivery.envelope == hash) else {
+    // The key of an audience goes with the item that it was made for, to whom that may go.
+    let carries = |delivery: &DeliveryRecord| {
+        delivery.envelope == hash || delivery.key.is_some_and(|place| place.envelope == hash)
+    };
+    let Some(delivery) = disk.deliveries_to(to).find(carries) else {
         return broken(
             NAME,
             from,

@@ -94,6 +94,13 @@ impl Hub {
         }
     }
 
+    /// To whom this hub has forwarded an item.
+    pub(super) fn forwarded_to(&self, item: ItemRef) -> Vec<HubId> {
+        let forwards = (self.deliveries.values())
+            .filter(|delivery| delivery.item == item && delivery.act == DecisionAct::Forward);
+        forwards.map(|delivery| delivery.receiver).collect()
+    }
+
     /// Asks the gate for the one receiver, with the originator's consent if it is here.
     pub(super) fn decide_forward(
         &mut self,
@@ -206,7 +213,7 @@ impl Hub {
             until,
             purpose,
         };
-        let token = ConsentToken::sign(fields, &self.keys.payload, self.gate.charter().realm());
+        let token = ConsentToken::sign(fields, self.keys.payload.classical(), self.gate.charter().realm());
         let mut step = Step::default();
         self.enter(
             &mut step,

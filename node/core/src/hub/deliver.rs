@@ -4,6 +4,8 @@
 //! hundredth. Nothing about a peer is remembered across connections: what has no receipt is
 //! sent again, in the order of its log.
 
+use std::collections::BTreeSet;
+
 use testudo_policies::gate::{Answer, Question};
 use testudo_policies::permit::{MintError, Permit};
 use testudo_policies::vocabulary::Action;
@@ -15,12 +17,13 @@ use testudo_protocol::receipt::{Act, Receipt};
 
 use super::decide::Verdicts;
 use super::release::put_verdicts;
+use super::reseal::Row;
 use super::step::{After, Step};
 use super::{Hub, Loading, PeerFault};
 use crate::input::LoadId;
 use crate::outbound::Outbound;
 use crate::output::{Event, Family, Output};
-use crate::records::{DeliveryState, ItemState, key};
+use crate::records::{Access, DeliveryRecord, DeliveryState, ItemState, LogPlace, key};
 
 /// Envelopes under way to one peer without a receipt.
 const FLIGHTS_MAX: usize = 32;
@@ -30,12 +33,22 @@ const FLIGHTS_MAX: usize = 32;
 pub(super) struct Flight {
     audience: AudienceId,
     sequence: Sequence,
-    item: ItemRef,
+    pub(super) item: ItemRef,
     envelope: EnvelopeHash,
+    /// The receiver cannot open the envelope: its signed part is sealed anew.
+    again: bool,
+}
+
+/// A delivery whose rows are being read, in this order: envelope, key entry, signed part.
+pub(super) struct Loaded {
+    pub(super) flight: Flight,
+    pub(super) peer: HubId,
+    pub(super) key: Option<LogPlace>,
+    pub(super) rows: Vec<Vec<u8>>,
 }
 
 /// Why a queued delivery is not sent now.
-enum NoPermit {
+pub(super) enum NoPermit {
     /// The gate says no.
     Denied(Vec<String>),
     /// The gate says yes, but on other grounds than the recorded decision.
@@ -48,7 +61,7 @@ impl Hub {
 
     /// Reads what is queued for a connected peer, oldest first, up to the window.
     pub(super) fn push(&mut self, peer: HubId, out: &mut Vec<Output>) {
-        if self.fenced || !self.is_connected(peer) {
+        if self.fenced || !self.is_ready(peer) {
             return;
         }
         let under_way = self
@@ -63,72 +76,174 @@ impl Hub {
                 DeliveryState::Withheld { settled, .. } => !settled,
                 _ => false,
             })
-            .map(|delivery| Flight {
-                audience: delivery.audience,
-                sequence: delivery.sequence,
-                item: delivery.item,
-                envelope: delivery.envelope,
-            })
+            .map(|delivery| self.flight(delivery))
             .filter(|flight| !under_way.contains(flight))
             .collect();
         waiting.sort();
-        waiting.truncate(FLIGHTS_MAX.saturating_sub(under_way.len()));
+        // What is sealed anew takes its time: it flies alone in its log, so that it arrives in order.
+        let mut busy: BTreeSet<AudienceId> = under_way.iter().map(|flight| flight.audience).collect();
+        let mut closed: BTreeSet<AudienceId> = (under_way.iter().filter(|flight| flight.again))
+            .map(|flight| flight.audience)
+            .collect();
+        let mut free = FLIGHTS_MAX.saturating_sub(under_way.len());
         for flight in waiting {
+            if free == 0 {
+                break;
+            }
+            let alone = flight.again && busy.contains(&flight.audience);
+            if alone || flight.again {
+                let is_first = closed.insert(flight.audience);
+                if alone || !is_first || self.sealable(peer).is_none() {
+                    continue;
+                }
+            } else if closed.contains(&flight.audience) {
+                continue;
+            }
+            busy.insert(flight.audience);
+            free = free.saturating_sub(1);
             self.take_off(peer, flight, out);
+        }
+    }
+
+    fn flight(&self, delivery: &DeliveryRecord) -> Flight {
+        Flight {
+            audience: delivery.audience,
+            sequence: delivery.sequence,
+            item: delivery.item,
+            envelope: delivery.envelope,
+            again: delivery.state == DeliveryState::Queued && self.is_owed(delivery),
         }
     }
 
     fn take_off(&mut self, peer: HubId, flight: Flight, out: &mut Vec<Output>) {
         self.peers.entry(peer).or_default().flights.insert(flight);
+        let delivery = self.deliveries.get(&(flight.item, peer));
+        let loaded = Loaded {
+            flight,
+            peer,
+            key: delivery.and_then(|delivery| delivery.key),
+            rows: Vec::new(),
+        };
+        self.load_next(Box::new(loaded), out);
+    }
+
+    /// Reads the next row that a delivery needs; sends it once all are there.
+    fn load_next(&mut self, loaded: Box<Loaded>, out: &mut Vec<Output>) {
+        let Some((family, row)) = self.next_row(&loaded) else {
+            return self.send_envelope(*loaded, out);
+        };
         let load = LoadId(self.next_id());
-        self.loading.insert(load, Loading::Envelope(flight, peer));
-        out.push(Output::Load(
-            load,
-            Family::Envelope,
-            key::envelope(flight.envelope),
-        ));
+        self.loading.insert(load, Loading::Flight(loaded));
+        out.push(Output::Load(load, family, row));
+    }
+
+    fn next_row(&self, loaded: &Loaded) -> Option<Row> {
+        let Loaded {
+            flight, peer, key, ..
+        } = loaded;
+        let entry = key.map(|place| (Family::Envelope, key::envelope(place.envelope)));
+        let part = flight.again.then(|| self.part_row(flight.item, *peer));
+        let envelope = (Family::Envelope, key::envelope(flight.envelope));
+        [Some(envelope), entry, part]
+            .into_iter()
+            .flatten()
+            .nth(loaded.rows.len())
     }
 
     pub(super) fn on_loaded(&mut self, id: LoadId, row: Option<Vec<u8>>, out: &mut Vec<Output>) {
         match self.loading.remove(&id) {
-            Some(Loading::Envelope(flight, peer)) => self.send_envelope(flight, peer, row, out),
+            // A row that is gone was destroyed: so is the item.
+            Some(Loading::Flight(mut loaded)) => {
+                if let Some(row) = row {
+                    loaded.rows.push(row);
+                    self.load_next(loaded, out);
+                }
+            }
             Some(Loading::Forward(request)) => self.on_body_loaded(*request, row, out),
             None => {}
         }
     }
 
-    /// Asks the gate and spends one permit, or sends the outer part alone.
-    fn send_envelope(&mut self, flight: Flight, peer: HubId, row: Option<Vec<u8>>, out: &mut Vec<Output>) {
-        let queued = (self.deliveries.get(&(flight.item, peer)))
-            .is_some_and(|delivery| matches!(delivery.state, DeliveryState::Queued));
-        let Some(bytes) = row.filter(|_| self.is_connected(peer)) else {
+    /// Asks the gate and spends a permit on each envelope, or sends the outer parts alone.
+    fn send_envelope(&mut self, loaded: Loaded, out: &mut Vec<Output>) {
+        let (flight, peer) = (loaded.flight, loaded.peer);
+        if !self.is_ready(peer) {
+            return;
+        }
+        let Some(delivery) = self.deliveries.get(&(flight.item, peer)) else {
             return;
         };
-        let outer = Envelope::decode(&bytes)
-            .map(|envelope| envelope.outer().to_bytes())
-            .unwrap_or_default();
-        // An outer part is read from disk and keeps its place among the envelopes of its log: it does
-        // not wait for what is under way.
-        if queued {
-            match self.permit(flight.item, peer) {
-                // A permit minted in this very call cannot be stale or for another item.
-                Ok(permit) => out.extend(
-                    Outbound::content(permit, flight.item, bytes, &self.gate)
-                        .map(|outbound| Output::Transmit(peer, outbound)),
-                ),
-                Err(NoPermit::OtherGrounds) => self.decide_again(flight, peer, out),
-                Err(NoPermit::Denied(rules)) => {
-                    self.withhold(flight.item, peer, rules, out);
-                    self.transmit_control(peer, Control::OuterOnly(outer), out);
-                }
+        let queued = delivery.state == DeliveryState::Queued;
+        // A key may have come to its end while the rows were read.
+        if queued && self.is_owed(delivery) != flight.again {
+            self.peers.entry(peer).or_default().flights.remove(&flight);
+            return self.push(peer, out);
+        }
+        let permit = queued.then(|| self.permit(flight.item, peer));
+        match permit {
+            Some(Ok(permit)) if flight.again => self.seal_again(permit, loaded, out),
+            Some(Ok(permit)) => self.send_together(permit, loaded, out),
+            Some(Err(NoPermit::OtherGrounds)) => self.decide_again(flight, peer, out),
+            Some(Err(NoPermit::Denied(rules))) => {
+                self.withhold(flight.item, peer, rules, out);
+                self.send_outers(&loaded, out);
             }
-        } else {
-            self.transmit_control(peer, Control::OuterOnly(outer), out);
+            None => self.send_outers(&loaded, out),
+        }
+    }
+
+    /// Sends the envelope, the key that was made for it first.
+    fn send_together(&mut self, permit: Permit, loaded: Loaded, out: &mut Vec<Output>) {
+        let (item, peer) = (loaded.flight.item, loaded.peer);
+        let mut rows = loaded.rows.into_iter();
+        let envelope = rows.next().unwrap_or_default();
+        // Permits minted in this very call cannot be stale or for another item.
+        if let Some(entry) = rows.next() {
+            let Ok(for_key) = self.permit(item, peer) else {
+                return;
+            };
+            out.extend(
+                Outbound::content(for_key, item, entry, &self.gate)
+                    .map(|outbound| Output::Transmit(peer, outbound)),
+            );
+        }
+        out.extend(
+            Outbound::content(permit, item, envelope, &self.gate)
+                .map(|outbound| Output::Transmit(peer, outbound)),
+        );
+    }
+
+    /// Sends outer parts alone, so that the receiver's chain stays whole. They are read from disk and keep their
+    /// place among the envelopes of their log: they do not wait for what is under way.
+    fn send_outers(&mut self, loaded: &Loaded, out: &mut Vec<Output>) {
+        let (item, peer) = (loaded.flight.item, loaded.peer);
+        if loaded.key.is_some() {
+            self.pass_over_with(item, peer, out);
+        }
+        let entry = loaded.key.and_then(|_| loaded.rows.get(1));
+        for row in entry.into_iter().chain(loaded.rows.first()) {
+            if let Ok(envelope) = Envelope::decode(row) {
+                let outer = envelope.outer().to_bytes();
+                self.transmit_control(peer, Control::OuterOnly(outer), out);
+            }
+        }
+    }
+
+    /// The key of an epoch was made for an item that a member does not get: it does not get the key either.
+    fn pass_over_with(&mut self, item: ItemRef, peer: HubId, out: &mut Vec<Output>) {
+        let Some(delivery) = self.deliveries.get(&(item, peer)) else {
+            return;
+        };
+        let (audience, epoch) = (delivery.audience, delivery.epoch);
+        let mut step = Step::default();
+        // Records of epochs and deliveries are far below the codec's limit.
+        if self.pass_over(&mut step, audience, epoch, peer).is_ok() {
+            self.commit(step, out);
         }
     }
 
     /// A fresh permit for one queued delivery.
-    fn permit(&self, item: ItemRef, receiver: HubId) -> Result<Permit, NoPermit> {
+    pub(super) fn permit(&self, item: ItemRef, receiver: HubId) -> Result<Permit, NoPermit> {
         let lost = || NoPermit::Denied(vec![Self::NO_RECORD.to_owned()]);
         let delivery = self.deliveries.get(&(item, receiver)).ok_or_else(lost)?;
         let record = self.items.get(&item).ok_or_else(lost)?;
@@ -271,6 +386,10 @@ impl Hub {
                 }
                 DeliveryState::Delivered if !passed => {
                     delivery.state = DeliveryState::Queued;
+                    // With its disk it lost the keys that it would need.
+                    if delivery.access != Access::LongTerm {
+                        delivery.access = Access::Owed;
+                    }
                     true
                 }
                 _ => false,

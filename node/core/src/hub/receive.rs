@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use testudo_crypto::digest::Digest;
+use testudo_crypto::seal::Identity;
 use testudo_policies::gate::Question;
 use testudo_policies::vocabulary::Action;
 use testudo_protocol::consent::ConsentError;
 use testudo_protocol::envelope::{
-    Envelope, EnvelopeError, Kind, OpenError, Opened, Opener, OuterFields, Verified,
+    Envelope, EnvelopeError, Kind, LogEntry, OpenError, Opened, Opener, OuterFields, Verified,
 };
 use testudo_protocol::exchange::Control;
 use testudo_protocol::id::{EnvelopeHash, HubId, ItemId, ItemRef};
@@ -27,10 +28,10 @@ impl Hub {
     pub(super) fn on_envelope(
         &mut self,
         peer: HubId,
+        envelope: Envelope,
         bytes: &[u8],
         out: &mut Vec<Output>,
     ) -> Result<(), PeerFault> {
-        let envelope = Envelope::decode(bytes).map_err(|error| PeerFault::of(&error))?;
         let fields = *envelope.outer().fields();
         self.check_sender(peer, &fields)?;
         let verified = match envelope.verify(self.gate.charter(), self.now) {
@@ -41,7 +42,11 @@ impl Hub {
         };
         let hash = verified.envelope().hash();
         match self.head(&fields).place(&fields) {
+            Place::Next if fields.entry == LogEntry::AudienceKey => self.take_key_entry(peer, &verified, out),
             Place::Next => self.take_over(peer, &verified, out),
+            Place::Past if fields.entry == LogEntry::AudienceKey => {
+                self.on_repeated_key(peer, &fields, hash, bytes, out)
+            }
             Place::Past => self.on_repeat(peer, hash, bytes, out),
             Place::Gap => {
                 self.expect(peer, &fields, out);
@@ -163,14 +168,7 @@ impl Hub {
         verified: &Verified,
         out: &mut Vec<Output>,
     ) -> Result<(), PeerFault> {
-        let charter = self.gate.charter();
-        let opener = Opener {
-            me: self.me,
-            identity: &self.keys.identity,
-            charter,
-            now: self.now,
-        };
-        match verified.open(&opener) {
+        match verified.open(&self.opener(verified.fields(), &self.identities())) {
             Ok(opened) => self
                 .store_opened(peer, verified, &opened, out)
                 .map_err(|error| PeerFault::of(&error)),
@@ -185,6 +183,60 @@ impl Hub {
                 Err(fault)
             }
         }
+    }
+
+    fn opener<'a>(&'a self, fields: &OuterFields, identities: &'a [&'a Identity]) -> Opener<'a> {
+        let kept = self.peer_keys.get(&(fields.sender, fields.audience));
+        Opener {
+            me: self.me,
+            identities,
+            audience: kept.map(|kept| &kept.key),
+            charter: self.gate.charter(),
+            now: self.now,
+        }
+    }
+
+    /// The key of an audience that this hub is in. It is durable before anything under it is receipted.
+    fn take_key_entry(
+        &mut self,
+        peer: HubId,
+        verified: &Verified,
+        out: &mut Vec<Output>,
+    ) -> Result<(), PeerFault> {
+        let fields = *verified.fields();
+        let key = match verified.open_key(&self.opener(&fields, &self.identities())) {
+            Ok(key) => key,
+            Err(error) => {
+                let fault = PeerFault::of(&error);
+                self.store_unreadable(peer, verified, out)
+                    .map_err(|error| PeerFault::of(&error))?;
+                return Err(fault);
+            }
+        };
+        let link = verified.envelope().hash();
+        let mut step = Step::default();
+        self.advance(&mut step, &fields, link)
+            .and_then(|()| self.keep_peer_key(&mut step, peer, fields.audience, link, key))
+            .map_err(|error| PeerFault::of(&error))?;
+        self.commit(step, out);
+        Ok(())
+    }
+
+    /// A key entry at or below our height: the one we have, one before it, or evidence of two histories.
+    fn on_repeated_key(
+        &mut self,
+        peer: HubId,
+        fields: &OuterFields,
+        hash: EnvelopeHash,
+        bytes: &[u8],
+        out: &mut Vec<Output>,
+    ) -> Result<(), PeerFault> {
+        let kept = self.peer_keys.get(&(peer, fields.audience));
+        let is_another = kept.is_some_and(|kept| kept.key.epoch() == fields.epoch && kept.entry != hash);
+        if is_another {
+            return self.on_fork(peer, bytes, out);
+        }
+        Ok(())
     }
 
     fn store_unreadable(
@@ -381,7 +433,7 @@ impl Hub {
             receiver: self.me,
             time: self.now,
         };
-        let receipt = Receipt::sign(fields, &self.keys.payload, self.gate.charter().realm());
+        let receipt = Receipt::sign(fields, self.keys.payload.classical(), self.gate.charter().realm());
         let given = GivenReceipt {
             to,
             bytes: receipt.to_bytes(),

@@ -1,16 +1,16 @@
 //! From an approved draft to an envelope that may be sent.
 //!
 //! ```text
-//! ask_release --decision entry--> (durable) --permits--> Seal --> envelope, rows, release entry --> (durable) --> push
+//! ask_release --decision entry--> (durable) --permits--> Seal (key, then content) --> rows, entries --> (durable) --> push
 //! ```
 //!
 //! One at a time, so that the sequence numbers of a log are given out in order. A crash before
 //! the first durable step leaves nothing; between the two it leaves a decision that nobody was
-//! told of, and the command was never answered; after the second the outbox sends on restart.
+//! told of, and the command was never answered; after the second the outbox sends on restart. The key of an
+//! audience becomes durable with the envelope that it was made for: there is nothing between the two.
 
 use std::collections::BTreeSet;
 
-use testudo_crypto::commit::Salt;
 use testudo_crypto::digest::Digest;
 use testudo_crypto::seal::SealError;
 use testudo_policies::explain::Language;
@@ -18,25 +18,26 @@ use testudo_policies::gate::{Answer, Denied};
 use testudo_policies::permit::{MintError, Permit};
 use testudo_policies::vocabulary::Action;
 use testudo_protocol::envelope::{
-    Envelope, Header, Kind, Licence, Outer, OuterFields, RecipientEntry, Recipients, SUITE, SignedPart,
-    key_tag,
+    AudienceKey, DecisionRef, Envelope, Header, Kind, Licence, LogEntry, Outer, OuterFields, RECIPIENTS_MAX,
+    SignedPart, key_tag, sealing_context,
 };
-use testudo_protocol::id::{AudienceId, Hash, HubId, ItemId, ItemRef, ItemVersion, Timestamp};
+use testudo_protocol::id::{AudienceId, EnvelopeHash, Hash, HubId, ItemId, ItemRef, ItemVersion, Timestamp};
 use testudo_protocol::label::Label;
 use testudo_protocol::ledger::{Decision, DecisionAct, Entry};
 use testudo_protocol::notice::NoticeAct;
 use testudo_protocol::sync::Head;
 use testudo_protocol::wire;
 
+use super::audience::{EpochPlan, Way, copy};
 use super::consent::ForwardRequest;
 use super::decide::{Proposed, VerdictLine, Verdicts};
 use super::step::{After, Step};
 use super::{Hub, JOBS_MAX};
 use crate::input::{CommandId, ReleaseCommand, SealId};
 use crate::output::{Event, Family, Output};
-use crate::records::{BodyRow, DeliveryRecord, DeliveryState, ItemRecord, ItemState, key};
+use crate::records::{Access, BodyRow, DeliveryRecord, DeliveryState, ItemRecord, ItemState, LogPlace, key};
 use crate::refusal::Refusal;
-use crate::seal_order::SealOrder;
+use crate::seal_order::{SealOrder, SealTo};
 use crate::views::{Reply, Verdict};
 
 /// A release that waits for its turn.
@@ -72,11 +73,26 @@ pub(super) struct Decided {
 
 /// An envelope that is being sealed.
 pub(super) struct Sealing {
+    composed: Box<Composed>,
+    stage: Stage,
+}
+
+/// What has been decided and signed, and is to be sealed.
+struct Composed {
     decided: Decided,
     header: Header,
     part: SignedPart,
     previous: Head,
     recipients: Vec<HubId>,
+    plan: EpochPlan,
+}
+
+/// What is being sealed for it.
+enum Stage {
+    /// The key of its audience; then the content.
+    Key(SealOrder),
+    /// The content, behind the entry of its key if that is new.
+    Content(Option<Envelope>),
 }
 
 impl Hub {
@@ -135,6 +151,10 @@ impl Hub {
             return Err(Refusal::Nobody {
                 rules: every_rule(&verdicts),
             });
+        }
+        let receivers = verdicts.allowed.len();
+        if receivers > RECIPIENTS_MAX {
+            return Err(Refusal::TooManyReceivers { receivers });
         }
         let Proposed {
             draft,
@@ -252,51 +272,75 @@ impl Hub {
             }
         }
         let hubs: Vec<HubId> = permits.iter().map(Permit::receiver).collect();
-        let recipients = Recipients::new(hubs.iter().map(|hub| self.recipient_entry(*hub)).collect());
+        let decision = recorded.at();
         let audience = self.keys.audience(self.gate.charter().realm(), &hubs);
         let previous = self
             .heads
             .get(&(self.me, audience))
             .copied()
             .unwrap_or(Head::EMPTY);
-        let header = self.header(&decided, audience, &recipients, previous, recorded.at());
-        let part = SignedPart::sign(&header, decided.body.clone(), &self.keys.payload)
+        let plan = self.plan(audience, &hubs)?;
+        let header = self.header(&decided, audience, &plan, previous, decision);
+        let hedge = self.entropy.bytes32();
+        let part = SignedPart::sign(&header, decided.body.clone(), &self.keys.payload, hedge)
             .map_err(|_| internal("a header is over its limit"))?;
-        let plaintext = part
-            .plaintext(&recipients)
-            .map_err(|_| internal("a recipient list is over its limit"))?;
-        let order = SealOrder::content(permits, self.gate.charter(), plaintext)
-            .map_err(|_| internal("a member has no usable recipient key"))?;
+        let key_order = self.key_order(audience, &plan, previous, &permits)?;
+        let content_order = content_order(permits, &header, &plan, &part)?;
+        let (order, stage) = match key_order {
+            Some(key_order) => (key_order, Stage::Key(content_order)),
+            None => (content_order, Stage::Content(None)),
+        };
         let seal = SealId(self.next_id());
-        self.sealing.insert(
-            seal,
-            Sealing {
-                decided,
-                header,
-                part,
-                previous,
-                recipients: hubs,
-            },
-        );
+        let composed = Box::new(Composed {
+            decided,
+            header,
+            part,
+            previous,
+            recipients: hubs,
+            plan,
+        });
+        self.sealing.insert(seal, Sealing { composed, stage });
         out.push(Output::Seal(seal, order));
         Ok(())
     }
 
-    fn recipient_entry(&mut self, hub: HubId) -> RecipientEntry {
-        RecipientEntry {
-            hub,
-            salt: Hash::new(*Salt::generate(&mut self.entropy).as_bytes()),
+    /// The order for the key that goes before the envelope, if a new one does.
+    fn key_order(
+        &mut self,
+        audience: AudienceId,
+        plan: &EpochPlan,
+        previous: Head,
+        permits: &[Permit],
+    ) -> Result<Option<SealOrder>, Refusal> {
+        let internal = |what| Refusal::Internal { what };
+        let Way::Standing { secret, key_for } = &plan.way else {
+            return Ok(None);
+        };
+        if key_for.is_empty() {
+            return Ok(None);
         }
+        let fields = self.audience_key_fields(audience, plan, previous.height.next());
+        let hedge = self.entropy.bytes32();
+        let plaintext = AudienceKey::plaintext(&fields, secret, &self.keys.payload, hedge)
+            .map_err(|_| internal("a recipient list is over its limit"))?;
+        SealOrder::audience_key(permits, key_for.clone(), plaintext)
+            .map(Some)
+            .map_err(|_| internal("a member would be sealed to without a permit"))
     }
 
     fn header(
         &self,
         decided: &Decided,
         audience: AudienceId,
-        recipients: &Recipients,
+        plan: &EpochPlan,
         previous: Head,
-        decision: testudo_protocol::envelope::DecisionRef,
+        decision: DecisionRef,
     ) -> Header {
+        let sequence = if plan.has_key_entry() {
+            previous.height.next().next()
+        } else {
+            previous.height.next()
+        };
         let realm = self.gate.charter().realm();
         let supersedes = (decided.kind == Kind::Correction)
             .then(|| ItemVersion::new(decided.item.version.get().saturating_sub(1)))
@@ -305,7 +349,7 @@ impl Hub {
                 version,
             });
         Header {
-            suite: SUITE,
+            suite: plan.suite,
             federation: realm.federation().to_owned(),
             realm: realm.name().to_owned(),
             item: decided.item,
@@ -313,12 +357,12 @@ impl Hub {
             key: key_tag(&self.keys.payload.verifying_key()),
             charter: self.gate.charter_version(),
             audience,
-            epoch: 0,
-            sequence: previous.height.next(),
+            epoch: plan.record.epoch,
+            sequence,
             created: self.now,
             expires: Timestamp::from_seconds(decided.label.expires_at),
             decision,
-            recipients_root: recipients.root(),
+            recipients_root: plan.record.recipients.root(),
             label: decided.label.clone(),
             purpose: decided.purpose.clone(),
             kind: decided.kind,
@@ -334,30 +378,48 @@ impl Hub {
         result: Result<Vec<u8>, SealError>,
         out: &mut Vec<Output>,
     ) {
-        if self.on_notice_sealed(id, &result, out) {
+        if self.on_notice_sealed(id, &result, out) || self.on_resealed(id, &result, out) {
             return;
         }
         let Some(sealing) = self.sealing.remove(&id) else {
             return;
         };
-        let command = sealing.decided.command;
+        let command = sealing.composed.decided.command;
         let sealed = result.map_err(|_| Refusal::Internal {
             what: "sealing failed",
         });
-        if let Err(refusal) = sealed.and_then(|cipher| self.release_sealed(sealing, cipher, out)) {
+        if let Err(refusal) = sealed.and_then(|cipher| self.go_on(sealing, cipher, out)) {
             out.push(Output::Reply(command, Err(refusal)));
             self.next_job(out);
         }
     }
 
-    /// Second durable step: envelope, item, deliveries, head and release entry together.
+    /// The key is sealed: seal the content. The content is sealed: release it.
+    fn go_on(&mut self, sealing: Sealing, cipher: Vec<u8>, out: &mut Vec<Output>) -> Result<(), Refusal> {
+        let Sealing { composed, stage } = sealing;
+        match stage {
+            Stage::Key(content_order) => {
+                let (header, previous) = (&composed.header, composed.previous);
+                let entry = self.log_envelope(header, LogEntry::AudienceKey, previous, cipher)?;
+                let seal = SealId(self.next_id());
+                let stage = Stage::Content(Some(entry));
+                self.sealing.insert(seal, Sealing { composed, stage });
+                out.push(Output::Seal(seal, content_order));
+                Ok(())
+            }
+            Stage::Content(key_entry) => self.release_sealed(*composed, key_entry, cipher, out),
+        }
+    }
+
+    /// Second durable step: key entry, envelope, item, deliveries, head and release entry together.
     fn release_sealed(
         &mut self,
-        sealing: Sealing,
+        composed: Composed,
+        key_entry: Option<Envelope>,
         cipher: Vec<u8>,
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
-        let item = sealing.decided.item.item;
+        let item = composed.decided.item.item;
         // Withdrawn while it was being sealed: the decision stands in the ledger, nothing is released.
         if self
             .latest(item)
@@ -365,16 +427,22 @@ impl Hub {
         {
             return Err(Refusal::Withdrawn { item });
         }
-        let envelope = self.envelope(&sealing, cipher)?;
-        let Sealing {
+        let Composed {
             decided,
             header,
             part,
             previous,
             recipients,
-        } = sealing;
+            plan,
+        } = composed;
+        let before = (key_entry.as_ref()).map_or(previous, |entry| previous.advanced(entry.hash()));
+        let envelope = self.log_envelope(&header, LogEntry::Content, before, cipher)?;
         let hash = envelope.hash();
         let mut step = Step::default();
+        let key_place = match &key_entry {
+            Some(entry) => Some(self.store_key_entry(&mut step, entry, &plan, &header, previous)?),
+            None => None,
+        };
         self.enter(
             &mut step,
             Entry::Release {
@@ -387,13 +455,19 @@ impl Hub {
             },
         )?;
         step.put_bytes(Family::Envelope, key::envelope(hash), envelope.to_bytes());
-        let head = previous.advanced(hash);
+        let head = before.advanced(hash);
         step.put(Family::Log, key::log(self.me, header.audience), &head)?;
         self.heads.insert((self.me, header.audience), head);
         if decided.act == DecisionAct::Release {
             self.store_own(&mut step, &decided, &header, &part, hash)?;
+        } else {
+            for receiver in &recipients {
+                let row = key::delivery(decided.item, *receiver);
+                step.put_bytes(Family::Body, row, part.to_bytes());
+            }
         }
-        self.store_deliveries(&mut step, &decided, &header, hash)?;
+        self.store_deliveries(&mut step, &decided, &header, hash, &plan, key_place)?;
+        self.begin_epoch(&mut step, header.audience, plan)?;
         self.openings
             .insert(decided.decision.0, decided.decision.1.clone());
         if decided.kind == Kind::Correction {
@@ -421,19 +495,53 @@ impl Hub {
         Ok(())
     }
 
-    fn envelope(&self, sealing: &Sealing, cipher: Vec<u8>) -> Result<Envelope, Refusal> {
-        let header = &sealing.header;
+    fn store_key_entry(
+        &mut self,
+        step: &mut Step,
+        entry: &Envelope,
+        plan: &EpochPlan,
+        header: &Header,
+        previous: Head,
+    ) -> Result<LogPlace, Refusal> {
+        let (envelope, sequence) = (entry.hash(), previous.height.next());
+        let made = Entry::AudienceKey {
+            audience: header.audience,
+            epoch: plan.record.epoch,
+            envelope,
+            sequence,
+            recipients_root: header.recipients_root,
+            sealed_to: u32::try_from(plan.record.sealed_to.len()).unwrap_or(u32::MAX),
+        };
+        self.enter(step, made)?;
+        step.put_bytes(Family::Envelope, key::envelope(envelope), entry.to_bytes());
+        Ok(LogPlace { sequence, envelope })
+    }
+
+    /// Signs the outer part of the next entry of a log.
+    fn log_envelope(
+        &self,
+        header: &Header,
+        entry: LogEntry,
+        previous: Head,
+        cipher: Vec<u8>,
+    ) -> Result<Envelope, Refusal> {
         let fields = OuterFields {
+            suite: header.suite,
+            entry,
             sender: self.me,
             audience: header.audience,
             epoch: header.epoch,
-            sequence: header.sequence,
-            previous: sealing.previous.link,
+            sequence: previous.height.next(),
+            previous: previous.link,
             cipher_hash: Digest::of(&cipher).into(),
             cipher_bytes: u64::try_from(cipher.len()).unwrap_or(u64::MAX),
-            expires: header.expires,
+            // The key of an audience outlives the item that it was made for.
+            expires: match entry {
+                LogEntry::Content => header.expires,
+                LogEntry::AudienceKey => Timestamp::default(),
+            },
         };
-        let outer = Outer::sign(fields, &self.keys.payload, self.gate.charter().realm());
+        let outer = Outer::sign(fields, self.keys.payload.classical(), self.gate.charter().realm());
         Envelope::new(outer, cipher).map_err(|_| Refusal::Internal {
             what: "an envelope is over its limit",
         })
@@ -445,7 +553,7 @@ impl Hub {
         decided: &Decided,
         header: &Header,
         part: &SignedPart,
-        envelope: testudo_protocol::id::EnvelopeHash,
+        envelope: EnvelopeHash,
     ) -> Result<(), Refusal> {
         let record = ItemRecord {
             item: decided.item,
@@ -481,7 +589,9 @@ impl Hub {
         step: &mut Step,
         decided: &Decided,
         header: &Header,
-        envelope: testudo_protocol::id::EnvelopeHash,
+        envelope: EnvelopeHash,
+        plan: &EpochPlan,
+        key_place: Option<LogPlace>,
     ) -> Result<(), Refusal> {
         let queued = decided
             .verdicts
@@ -502,6 +612,12 @@ impl Hub {
                 envelope,
                 audience: header.audience,
                 sequence: header.sequence,
+                epoch: header.epoch,
+                key: key_place,
+                access: match state {
+                    DeliveryState::Queued => plan.access(receiver),
+                    _ => Access::Owed,
+                },
                 state,
                 delivered: None,
                 opened: None,
@@ -536,6 +652,33 @@ impl Hub {
         }
         Ok(())
     }
+}
+
+/// The order for the content itself.
+fn content_order(
+    permits: Vec<Permit>,
+    header: &Header,
+    plan: &EpochPlan,
+    part: &SignedPart,
+) -> Result<SealOrder, Refusal> {
+    let internal = |what| Refusal::Internal { what };
+    let (to, plaintext) = match &plan.way {
+        Way::Direct(hubs) => {
+            let plaintext = part.plaintext(&plan.record.recipients);
+            let plaintext = plaintext.map_err(|_| internal("a recipient list is over its limit"))?;
+            (SealTo::Hubs(hubs.clone()), plaintext)
+        }
+        Way::Standing { secret, .. } => {
+            let (secret, me) = (copy(secret), header.originator);
+            let context = sealing_context(me, header.audience, header.epoch, header.sequence);
+            (
+                SealTo::Audience { secret, context },
+                part.plaintext_for_audience(),
+            )
+        }
+    };
+    SealOrder::content(permits, to, plaintext)
+        .map_err(|_| internal("a member would be sealed to without a permit"))
 }
 
 impl Decided {

@@ -5,19 +5,25 @@ use std::collections::{BTreeMap, VecDeque};
 use testudo_crypto::entropy::Entropy;
 use testudo_crypto::merkle::Frontier;
 use testudo_crypto::note::{NoteError, NoteSigner};
+use testudo_crypto::seal::{AudienceSecret, Identity};
 use testudo_policies::gate::Gate;
+use testudo_protocol::announcement::Announcement;
 use testudo_protocol::charter::Status;
 use testudo_protocol::consent::ConsentToken;
+use testudo_protocol::envelope::AudienceKey;
 use testudo_protocol::id::{AudienceId, EnvelopeHash, HubId, Timestamp};
 use testudo_protocol::ledger::{Entry, Ledger, RestoreError as LedgerError};
 use testudo_protocol::wire;
 
 use super::Hub;
+use super::audience::PeerKey;
+use super::recipient_key::WeeklyKey;
 use super::step::Step;
 use crate::keys::HubKeys;
 use crate::output::{Family, Output};
 use crate::records::{
-    BodyRow, DeliveryRecord, DeliveryState, GivenNotice, GivenReceipt, ItemRecord, TakenNotice,
+    BodyRow, DeliveryRecord, DeliveryState, EpochRecord, GivenNotice, GivenReceipt, ItemRecord, KeyRow,
+    TakenNotice,
 };
 
 /// Who a hub is and by what it decides.
@@ -127,12 +133,19 @@ impl Hub {
             given_notices: BTreeMap::new(),
             taken_notices: BTreeMap::new(),
             consents: BTreeMap::new(),
+            weekly: BTreeMap::new(),
+            announcement: None,
+            announced: BTreeMap::new(),
+            epochs: BTreeMap::new(),
+            own_keys: BTreeMap::new(),
+            peer_keys: BTreeMap::new(),
             peers: BTreeMap::new(),
             pending: BTreeMap::new(),
             jobs: VecDeque::new(),
             working: false,
             sealing: BTreeMap::new(),
             sealing_notices: BTreeMap::new(),
+            resealing: BTreeMap::new(),
             loading: BTreeMap::new(),
             checkpoint_size: anchor.map_or(0, |anchor| anchor.size),
             checkpoint_due: now.plus_millis(tick_millis),
@@ -146,6 +159,10 @@ impl Hub {
         hub.keep_openings(openings);
         let mut out = Vec::new();
         hub.begin_ledger(&mut out);
+        hub.turn_keys(&mut out);
+        if hub.announcement.is_none() {
+            hub.announce_anew();
+        }
         Ok((hub, out))
     }
 
@@ -168,8 +185,12 @@ impl Hub {
                 self.items.insert(record.item, record);
             }
             Family::Body => {
-                let row: BodyRow = wire::decode(&value).ok()?;
                 let (item, version) = key.split_first_chunk::<16>()?;
+                // The signed part of a forward lies under its receiver too, and has no title of its own.
+                if version.len() > 4 {
+                    return Some(());
+                }
+                let row: BodyRow = wire::decode(&value).ok()?;
                 let version = u32::from_be_bytes(version.try_into().ok()?);
                 let item = testudo_protocol::id::ItemRef {
                     item: testudo_protocol::id::ItemId::new(*item),
@@ -203,11 +224,57 @@ impl Hub {
                 let notice: TakenNotice = wire::decode(&value).ok()?;
                 self.taken_notices.insert(notice.item, notice);
             }
+            Family::Key => self.take_key(wire::decode(&value).ok()?)?,
+            Family::Epoch => {
+                let (audience, _) = key.split_first_chunk::<16>()?;
+                let record: EpochRecord = wire::decode(&value).ok()?;
+                self.epochs
+                    .insert((AudienceId::new(*audience), record.epoch), record);
+            }
+            Family::Announcement => {
+                // One that the charter no longer bears out is forgotten: the hub announces a new one.
+                if let Ok(announcement) = Announcement::verify(&value, self.gate.charter(), self.now) {
+                    self.announced.insert(announcement.fields().hub, announcement);
+                }
+            }
             Family::Consent => {
                 let token = ConsentToken::decode(&value).ok()?;
                 let fields = token.fields();
                 self.consents
                     .insert((fields.item, fields.holder, fields.recipient), token);
+            }
+        }
+        Some(())
+    }
+
+    fn take_key(&mut self, row: KeyRow) -> Option<()> {
+        match &row {
+            KeyRow::Weekly { week, made, identity } => {
+                let identity = Identity::from_secret(identity).ok()?;
+                let made = *made;
+                self.weekly.insert(*week, WeeklyKey { made, identity });
+            }
+            KeyRow::Audience {
+                originator,
+                audience,
+                epoch,
+                week,
+                entry,
+                recipients,
+                secret,
+            } => {
+                let secret = AudienceSecret::from_bytes(*secret);
+                let key = AudienceKey::new(*epoch, *week, recipients.clone(), secret);
+                match entry {
+                    Some(entry) => {
+                        let entry = *entry;
+                        self.peer_keys
+                            .insert((*originator, *audience), PeerKey { entry, key });
+                    }
+                    None => {
+                        self.own_keys.insert(*audience, key);
+                    }
+                }
             }
         }
         Some(())

@@ -38,6 +38,8 @@ pub(super) enum After {
     Control(HubId, Control),
     /// Send what is queued for a peer.
     Push(HubId),
+    /// Tell every peer the recipient key of this week.
+    Announce,
     /// Send the notices that a peer has not answered.
     Notices(HubId),
     /// Begin the next release.
@@ -141,6 +143,7 @@ impl Hub {
             After::Reply(command, reply) => out.push(Output::Reply(command, Ok(reply))),
             After::Control(peer, control) => self.transmit_control(peer, control, out),
             After::Push(peer) => self.push(peer, out),
+            After::Announce => self.announce(out),
             After::Notices(peer) => self.send_notices(peer, out),
             After::NextJob => self.next_job(out),
             After::Report(event) => out.push(Output::Report(event)),

@@ -116,7 +116,7 @@ impl Hub {
             })
             .collect();
         for fields in open {
-            let notice = Notice::sign(fields, &self.keys.payload, self.gate.charter().realm());
+            let notice = Notice::sign(fields, self.keys.payload.classical(), self.gate.charter().realm());
             let Ok(order) = SealOrder::notice(&notice, self.gate.charter()) else {
                 continue;
             };
@@ -226,6 +226,9 @@ impl Hub {
                 record.state = ItemState::Retracted;
                 step.put(Family::Item, key::item(item), record)?;
                 step.erase(Family::Body, key::item(item));
+                for receiver in self.forwarded_to(item) {
+                    step.erase(Family::Body, key::delivery(item, receiver));
+                }
                 self.titles.remove(&item);
             }
             for (carrier, envelope) in self.carriers(item) {

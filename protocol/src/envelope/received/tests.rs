@@ -1,10 +1,13 @@
-use testudo_crypto::keys::SigningKey;
+use testudo_crypto::entropy::Entropy;
+use testudo_crypto::seal::AudienceSecret;
+use testudo_crypto::sign::composite::CompositeSigningKey;
 
 use super::*;
-use crate::envelope::{DecisionRef, Header, Licence, RecipientEntry, SUITE, key_tag};
+use crate::envelope::{AudienceKeyFields, DecisionRef, Header, Licence, RecipientEntry, Suite, key_tag};
 use crate::fixture::{Secrets, charter, hub};
 use crate::id::{AudienceId, CharterVersion, ItemId, ItemRef, ItemVersion, Sequence};
 use crate::label::{Label, Level, Personal, Scope, Tlp};
+use crate::week::Week;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -19,6 +22,8 @@ fn bundle(marking: &str) -> Vec<u8> {
     .to_string()
     .into_bytes()
 }
+
+const HEDGE: [u8; 32] = [9; 32];
 
 const GREEN: &str = "bab4a63c-aed9-4cf5-a766-dfca5abac2bb";
 const RED: &str = "e828b379-4e03-4974-9ac4-e53a884c97c1";
@@ -54,9 +59,9 @@ fn recipients(codes: &[&str]) -> Recipients {
     )
 }
 
-fn header(key: &SigningKey, body: &[u8], to: &Recipients) -> Header {
+fn header(key: &CompositeSigningKey, body: &[u8], to: &Recipients) -> Header {
     Header {
-        suite: SUITE,
+        suite: Suite::Hybrid,
         federation: "test".to_owned(),
         realm: "live".to_owned(),
         item: ItemRef {
@@ -67,7 +72,7 @@ fn header(key: &SigningKey, body: &[u8], to: &Recipients) -> Header {
         key: key_tag(&key.verifying_key()),
         charter: CharterVersion::new(1),
         audience: AudienceId::new([2; 16]),
-        epoch: 0,
+        epoch: 1,
         sequence: Sequence::new(1),
         created: NOW,
         expires: Timestamp::default(),
@@ -98,35 +103,73 @@ fn sealed(
         .map(|secrets| secrets.identity.recipient())
         .collect();
     let cipher = seal::seal(&keys, &part.plaintext(list).unwrap()).unwrap();
+    enclosed(LogEntry::Content, cipher, sender)
+}
+
+/// An envelope around a ciphertext, first in its log.
+fn enclosed(entry: LogEntry, cipher: Vec<u8>, sender: (&str, &Secrets)) -> Envelope {
+    let outer = outer(entry, &cipher, sender);
+    Envelope::new(outer, cipher).unwrap()
+}
+
+fn outer(entry: LogEntry, cipher: &[u8], sender: (&str, &Secrets)) -> Outer {
     let fields = OuterFields {
+        suite: Suite::Hybrid,
+        entry,
         sender: hub(sender.0),
         audience: AudienceId::new([2; 16]),
-        epoch: 0,
+        epoch: 1,
         sequence: Sequence::new(1),
         previous: EnvelopeHash::new([0; 32]),
-        cipher_hash: Digest::of(&cipher).into(),
+        cipher_hash: Digest::of(cipher).into(),
         cipher_bytes: cipher.len() as u64,
         expires: Timestamp::default(),
     };
     let (charter, _) = charter();
-    Envelope::new(Outer::sign(fields, &sender.1.payload, charter.realm()), cipher).unwrap()
+    Outer::sign(fields, sender.1.payload.classical(), charter.realm())
 }
 
 fn good(all: &[Secrets; 3]) -> Envelope {
     let body = bundle(GREEN);
     let list = recipients(&["EEAS"]);
-    let part = SignedPart::sign(&header(&all[0].payload, &body, &list), body, &all[0].payload).unwrap();
+    let part = SignedPart::sign(
+        &header(&all[0].payload, &body, &list),
+        body,
+        &all[0].payload,
+        HEDGE,
+    )
+    .unwrap();
     sealed(&part, &list, &[&all[1]], ("FR", &all[0]))
 }
 
 fn open(envelope: Envelope, me: &str, secrets: &Secrets, charter: &Charter) -> Result<Opened, OpenError> {
+    open_under(envelope, me, secrets, charter, None)
+}
+
+fn open_under(
+    envelope: Envelope,
+    me: &str,
+    secrets: &Secrets,
+    charter: &Charter,
+    audience: Option<&AudienceKey>,
+) -> Result<Opened, OpenError> {
     let verified = envelope.verify(charter, NOW).unwrap();
-    verified.open(&Opener {
+    verified.open(&opener(me, &[&secrets.identity], charter, audience))
+}
+
+fn opener<'a>(
+    me: &str,
+    identities: &'a [&'a Identity],
+    charter: &'a Charter,
+    audience: Option<&'a AudienceKey>,
+) -> Opener<'a> {
+    Opener {
         me: hub(me),
-        identity: &secrets.identity,
+        identities,
+        audience,
         charter,
         now: NOW,
-    })
+    }
 }
 
 #[test]
@@ -153,7 +196,13 @@ fn a_recipient_cannot_seal_it_on_to_another_hub() {
     let (charter, all) = charter();
     let body = bundle(GREEN);
     let list = recipients(&["EEAS"]);
-    let part = SignedPart::sign(&header(&all[0].payload, &body, &list), body, &all[0].payload).unwrap();
+    let part = SignedPart::sign(
+        &header(&all[0].payload, &body, &list),
+        body,
+        &all[0].payload,
+        HEDGE,
+    )
+    .unwrap();
 
     // EEAS opens it and seals the untouched part to MD, with its own outer signature.
     let resealed = sealed(&part, &list, &[&all[2]], ("EEAS", &all[1]));
@@ -176,7 +225,13 @@ fn a_body_stricter_than_its_label_is_refused() {
     let (charter, all) = charter();
     let body = bundle(RED);
     let list = recipients(&["EEAS"]);
-    let part = SignedPart::sign(&header(&all[0].payload, &body, &list), body, &all[0].payload).unwrap();
+    let part = SignedPart::sign(
+        &header(&all[0].payload, &body, &list),
+        body,
+        &all[0].payload,
+        HEDGE,
+    )
+    .unwrap();
     let envelope = sealed(&part, &list, &[&all[1]], ("FR", &all[0]));
     assert!(matches!(
         open(envelope, "EEAS", &all[1], &charter),
@@ -189,10 +244,10 @@ fn another_realm_another_key_and_a_newer_charter_each_have_their_error() {
     let (charter, all) = charter();
     let body = bundle(GREEN);
     let list = recipients(&["EEAS"]);
-    let try_with = |change: &dyn Fn(&mut Header), key: &SigningKey| {
+    let try_with = |change: &dyn Fn(&mut Header), key: &CompositeSigningKey| {
         let mut header = header(key, &body, &list);
         change(&mut header);
-        let part = SignedPart::sign(&header, body.clone(), key).unwrap();
+        let part = SignedPart::sign(&header, body.clone(), key, HEDGE).unwrap();
         open(
             sealed(&part, &list, &[&all[1]], ("FR", &all[0])),
             "EEAS",
@@ -211,8 +266,8 @@ fn another_realm_another_key_and_a_newer_charter_each_have_their_error() {
         OpenError::Signed(SignedPartError::Key)
     ));
     assert!(matches!(
-        try_with(&|h| h.suite = 2, fr),
-        OpenError::Signed(SignedPartError::Suite { found: 2 })
+        try_with(&|h| h.suite = Suite::Classical, fr),
+        OpenError::Disagreement { field: "suite" }
     ));
     assert!(matches!(
         try_with(&|h| h.body_hash = Hash::new([0; 32]), fr),
@@ -250,7 +305,11 @@ fn an_expired_envelope_and_an_oversized_one_are_refused() {
     let cipher = good(&all).cipher().to_vec();
     fields.cipher_hash = Digest::of(&cipher).into();
     fields.cipher_bytes = cipher.len() as u64;
-    let envelope = Envelope::new(Outer::sign(fields, &all[0].payload, charter.realm()), cipher).unwrap();
+    let envelope = Envelope::new(
+        Outer::sign(fields, all[0].payload.classical(), charter.realm()),
+        cipher,
+    )
+    .unwrap();
     assert_eq!(
         envelope.verify(&charter, NOW).unwrap_err(),
         EnvelopeError::Expired
@@ -259,4 +318,190 @@ fn an_expired_envelope_and_an_oversized_one_are_refused() {
         Envelope::decode(&vec![0; ENVELOPE_BYTES_MAX + 1]),
         Err(EnvelopeError::TooLarge { .. })
     ));
+}
+
+/// FR's key for the audience of EEAS and MD, as its entry holds it.
+fn key_fields(all: &[Secrets; 3], to: &Recipients) -> AudienceKeyFields {
+    AudienceKeyFields {
+        suite: Suite::Hybrid,
+        federation: "test".to_owned(),
+        realm: "live".to_owned(),
+        originator: hub("FR"),
+        key: key_tag(&all[0].payload.verifying_key()),
+        charter: CharterVersion::new(1),
+        audience: AudienceId::new([2; 16]),
+        epoch: 1,
+        sequence: Sequence::new(1),
+        created: NOW,
+        week: Week::of(NOW),
+        recipients: to.clone(),
+    }
+}
+
+fn secret() -> AudienceSecret {
+    AudienceSecret::generate(&mut Entropy::from_seed([8; 32]))
+}
+
+fn key_entry(fields: &AudienceKeyFields, signer: &Secrets, sealed_to: &Secrets) -> Envelope {
+    let plain = AudienceKey::plaintext(fields, &secret(), &signer.payload, HEDGE).unwrap();
+    let cipher = seal::seal(&[sealed_to.identity.recipient()], &plain).unwrap();
+    enclosed(LogEntry::AudienceKey, cipher, ("FR", signer))
+}
+
+fn open_key(envelope: Envelope, me: &str, secrets: &Secrets) -> Result<AudienceKey, OpenError> {
+    let (charter, _) = charter();
+    let verified = envelope.verify(&charter, NOW).unwrap();
+    verified.open_key(&opener(me, &[&secrets.identity], &charter, None))
+}
+
+#[test]
+fn an_audience_opens_what_is_sealed_under_its_key_and_nobody_else_does() {
+    let (charter, all) = charter();
+    let list = recipients(&["EEAS", "MD"]);
+    let key = open_key(
+        key_entry(&key_fields(&all, &list), &all[0], &all[1]),
+        "EEAS",
+        &all[1],
+    )
+    .unwrap();
+    assert_eq!((key.epoch(), key.recipients()), (1, &list));
+
+    let body = bundle(GREEN);
+    let header = header(&all[0].payload, &body, &list);
+    let part = SignedPart::sign(&header, body, &all[0].payload, HEDGE).unwrap();
+    let context = sealing_context(hub("FR"), header.audience, 1, Sequence::new(1));
+    let cipher = seal::seal_to_audience(key.secret(), &context, &part.plaintext_for_audience()).unwrap();
+    let sealed = || enclosed(LogEntry::Content, cipher.clone(), ("FR", &all[0]));
+    let opened = open_under(sealed(), "EEAS", &all[1], &charter, Some(&key)).unwrap();
+    assert_eq!(opened.bundle().bytes(), bundle(GREEN));
+
+    let without = open_under(sealed(), "EEAS", &all[1], &charter, None).unwrap_err();
+    assert!(matches!(without, OpenError::Sealed(_)), "{without}");
+    let outsider = AudienceKey::new(1, Week::of(NOW), recipients(&["MD"]), secret());
+    let found = open_under(sealed(), "EEAS", &all[1], &charter, Some(&outsider)).unwrap_err();
+    assert!(matches!(found, OpenError::NotForUs), "{found}");
+    let other_place = sealing_context(hub("FR"), header.audience, 1, Sequence::new(2));
+    let cipher = seal::seal_to_audience(key.secret(), &other_place, &part.plaintext_for_audience()).unwrap();
+    let moved = enclosed(LogEntry::Content, cipher, ("FR", &all[0]));
+    let found = open_under(moved, "EEAS", &all[1], &charter, Some(&key)).unwrap_err();
+    assert!(matches!(found, OpenError::Sealed(_)), "{found}");
+}
+
+#[test]
+fn a_key_entry_is_refused_unless_its_originator_signed_it_for_this_place_and_hub() {
+    let (_, all) = charter();
+    let list = recipients(&["EEAS"]);
+    let refused = |change: &dyn Fn(&mut AudienceKeyFields), signer: &Secrets| {
+        let mut fields = key_fields(&all, &list);
+        change(&mut fields);
+        let plain = AudienceKey::plaintext(&fields, &secret(), &signer.payload, HEDGE).unwrap();
+        let cipher = seal::seal(&[all[1].identity.recipient()], &plain).unwrap();
+        let envelope = enclosed(LogEntry::AudienceKey, cipher, ("FR", &all[0]));
+        match open_key(envelope, "EEAS", &all[1]).unwrap_err() {
+            OpenError::Key(error) => error,
+            other => panic!("{other}"),
+        }
+    };
+    let fr = &all[0];
+    let unsigned = AudienceKeyError::Signature {
+        originator: hub("FR"),
+    };
+    assert_eq!(refused(&|_| (), &all[2]), unsigned);
+    assert_eq!(
+        refused(&|f| f.realm = "exercise".to_owned(), fr),
+        AudienceKeyError::Realm
+    );
+    assert_eq!(
+        refused(&|f| f.epoch = 2, fr),
+        AudienceKeyError::Disagreement { field: "epoch" }
+    );
+    assert_eq!(
+        refused(&|f| f.recipients = recipients(&["MD"]), fr),
+        AudienceKeyError::NotForUs
+    );
+    assert_eq!(
+        refused(&|f| f.suite = Suite::Classical, fr),
+        AudienceKeyError::Disagreement { field: "suite" }
+    );
+}
+
+#[test]
+fn a_key_entry_is_no_content_and_content_is_no_key_entry() {
+    let (charter, all) = charter();
+    let entry = key_entry(&key_fields(&all, &recipients(&["EEAS"])), &all[0], &all[1]);
+    let found = open(entry, "EEAS", &all[1], &charter).unwrap_err();
+    assert!(matches!(found, OpenError::OtherEntry), "{found}");
+    let found = open_key(good(&all), "EEAS", &all[1]).unwrap_err();
+    assert!(matches!(found, OpenError::OtherEntry), "{found}");
+}
+
+#[test]
+fn a_resealed_envelope_opens_beside_its_original_outer_part() {
+    let (charter, all) = charter();
+    let body = bundle(GREEN);
+    let list = recipients(&["EEAS"]);
+    let header = header(&all[0].payload, &body, &list);
+    let part = SignedPart::sign(&header, body, &all[0].payload, HEDGE).unwrap();
+    let first = outer(
+        LogEntry::Content,
+        b"sealed under a key that EEAS has lost",
+        ("FR", &all[0]),
+    );
+    let cipher = seal::seal(&[all[1].identity.recipient()], &part.plaintext(&list).unwrap()).unwrap();
+    let bytes = Envelope::resealed(first.clone(), cipher).unwrap().to_bytes();
+
+    let again = Envelope::decode_resealed(&bytes).unwrap();
+    assert_eq!(again.hash(), first.link());
+    let opened = open(again, "EEAS", &all[1], &charter).unwrap();
+    assert_eq!(opened.bundle().bytes(), bundle(GREEN));
+    assert_eq!(Envelope::decode(&bytes).unwrap_err(), EnvelopeError::Cipher);
+
+    // Beside the outer part of another envelope it is refused.
+    let other = Outer::sign(
+        OuterFields {
+            sequence: Sequence::new(2),
+            ..*first.fields()
+        },
+        all[0].payload.classical(),
+        charter.realm(),
+    );
+    let cipher = bytes[Outer::BYTES..].to_vec();
+    let moved = Envelope::resealed(other, cipher).unwrap();
+    let found = open(moved, "EEAS", &all[1], &charter).unwrap_err();
+    assert!(
+        matches!(found, OpenError::Disagreement { field: "sequence" }),
+        "{found}"
+    );
+}
+
+#[test]
+fn suite_one_is_read_where_the_charter_names_it_and_nowhere_else() {
+    let (mut document, all) = crate::fixture::document();
+    let (charter, _) = charter();
+    let body = bundle(GREEN);
+    let list = recipients(&["EEAS"]);
+    let mut header = header(&all[0].payload, &body, &list);
+    header.suite = Suite::Classical;
+    let part = SignedPart::sign(&header, body, &all[0].payload, HEDGE).unwrap();
+    let cipher = seal::seal(&[all[1].classical.recipient()], &part.plaintext(&list).unwrap()).unwrap();
+    let fields = OuterFields {
+        suite: Suite::Classical,
+        ..*outer(LogEntry::Content, &cipher, ("FR", &all[0])).fields()
+    };
+    let outer = Outer::sign(fields, all[0].payload.classical(), charter.realm());
+    let envelope = Envelope::new(outer, cipher).unwrap();
+    let open = |charter: &Charter| {
+        let verified = envelope.clone().verify(charter, NOW).unwrap();
+        verified.open(&opener("EEAS", &[&all[1].classical], charter, None))
+    };
+    assert_eq!(open(&charter).unwrap().bundle().bytes(), bundle(GREEN));
+
+    document.suites = vec![Suite::Hybrid];
+    let file = crate::fixture::signed(&document, &[("FR", &all[0]), ("EEAS", &all[1])]);
+    let strict = Charter::verify(&file).unwrap();
+    let found = open(&strict).unwrap_err();
+    let suite = SignedPartError::Suite {
+        found: Suite::Classical,
+    };
+    assert!(matches!(found, OpenError::Signed(error) if error == suite));
 }
