@@ -89,7 +89,7 @@ impl World {
         self.after(down, Happening::Restart(hub));
     }
 
-    fn cut_off(&mut self, hub: HubId) {
+    pub(crate) fn cut_off(&mut self, hub: HubId) {
         for peer in Federation::get().codes() {
             if *peer != hub {
                 self.cut(hub, *peer);

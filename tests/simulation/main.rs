@@ -32,7 +32,9 @@ mod gate;
 mod straight_line;
 
 mod controls;
+mod course;
 mod invariants;
+mod key_turns;
 mod regressions;
 
 use std::collections::BTreeMap;

@@ -4,49 +4,12 @@ use testudo_core::input::{Command, Input};
 use testudo_core::output::Family;
 use testudo_core::records::{DeliveryState, ItemState, key};
 use testudo_protocol::exchange::Message;
-use testudo_protocol::id::{HubId, ItemId, ItemRef};
-use testudo_protocol::label::{Label, Tlp};
+use testudo_protocol::id::ItemId;
 use testudo_protocol::ledger::{DecisionAct, Entry};
 
-use crate::drafts;
+use crate::course::{amber_for, contents, finish, quiet, released, states, tell};
 use crate::federation::{Federation, National, hub};
-use crate::world::{Plan, World};
-
-/// A world in which nobody does anything by himself, up to where everyone is connected.
-fn quiet() -> World {
-    let mut world = World::new(Plan {
-        seed: 1,
-        commands: 0,
-        faults: 0,
-        span_millis: 20_000,
-    });
-    world.run_until("FR anchors").expect("nothing happens yet");
-    world
-}
-
-fn finish(mut world: World) -> World {
-    if let Err(broken) = world.run() {
-        panic!("{}\n\n{broken}", world.trace.join("\n"));
-    }
-    world
-}
-
-fn amber_for(hubs: &[&str]) -> Label {
-    drafts::listed(Tlp::Amber, hubs.iter().map(|code| hub(code)))
-}
-
-/// FR releases an item to DE; gives the item once `until` has happened.
-fn released(world: &mut World, until: &str) -> ItemRef {
-    let label = amber_for(&["DE"]);
-    world.preview(hub("FR"), "release", label, None).expect("holds");
-    world.run_until(until).expect("holds");
-    let own = world.stations[&hub("FR")].disk.items().next();
-    own.expect("it is on disk").item
-}
-
-fn tell(world: &mut World, who: &str, what: &'static str, command: Command) {
-    world.command(hub(who), what, None, command).expect("holds");
-}
+use crate::world::World;
 
 fn consent(world: &World, item: ItemId, lasts_millis: u64) -> Command {
     Command::Consent {
@@ -65,16 +28,6 @@ fn consented(world: &mut World) -> ItemId {
     tell(world, "FR", "consent", consent);
     world.run_until("DE hears FR consent").expect("holds");
     item
-}
-
-fn contents(world: &World, from: &str, to: &str) -> usize {
-    let line = format!("{from} sends {to} content");
-    world.trace.iter().filter(|entry| entry.contains(&line)).count()
-}
-
-fn states(world: &World, at: HubId, item: ItemId) -> Vec<ItemState> {
-    let versions = world.stations[&at].disk.versions(item);
-    versions.map(|record| record.state).collect()
 }
 
 /// The receipt for what was under way was taken for a lie, on every connection anew.

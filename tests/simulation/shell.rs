@@ -182,8 +182,13 @@ impl World {
 
 /// What a frame is, without anything that differs from run to run.
 pub fn kind(frame: &[u8]) -> &'static str {
+    // Behind schema and version stands the number of the variant; large frames are not read for their kind.
     if frame.len() > 2 * CONTROL_BYTES_MAX {
-        return "content";
+        return if frame.get(4) == Some(&0) {
+            "content"
+        } else {
+            "resealed"
+        };
     }
     match Message::decode(frame) {
         Ok(Message::Content(_)) => "content",

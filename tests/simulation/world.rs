@@ -244,6 +244,15 @@ impl World {
         }
     }
 
+    /// Time passes in which nothing happens; what was planned happens as much later.
+    pub fn leap(&mut self, millis: u64) {
+        self.now += millis;
+        let planned = std::mem::take(&mut self.queue).into_iter();
+        self.queue = planned
+            .map(|((at, order), happening)| ((at + millis, order), happening))
+            .collect();
+    }
+
     /// Does what comes next; false if nothing does.
     fn step(&mut self) -> Result<bool, Broken> {
         let Some(((at, _), happening)) = self.queue.pop_first() else {

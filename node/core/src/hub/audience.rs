@@ -235,8 +235,8 @@ impl Hub {
         !all.is_empty()
     }
 
-    /// A member has been passed over with the entry that held its key: it is owed the rest of the epoch, and
-    /// the next release begins another.
+    /// The key of an epoch was made for an item that a member does not get: it does not get the key either. It is owed
+    /// the rest of the epoch, and the next release begins another.
     pub(super) fn pass_over(
         &mut self,
         step: &mut Step,

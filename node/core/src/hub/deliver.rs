@@ -216,29 +216,13 @@ impl Hub {
     /// Sends outer parts alone, so that the receiver's chain stays whole. They are read from disk and keep their
     /// place among the envelopes of their log: they do not wait for what is under way.
     fn send_outers(&mut self, loaded: &Loaded, out: &mut Vec<Output>) {
-        let (item, peer) = (loaded.flight.item, loaded.peer);
-        if loaded.key.is_some() {
-            self.pass_over_with(item, peer, out);
-        }
+        let peer = loaded.peer;
         let entry = loaded.key.and_then(|_| loaded.rows.get(1));
         for row in entry.into_iter().chain(loaded.rows.first()) {
             if let Ok(envelope) = Envelope::decode(row) {
                 let outer = envelope.outer().to_bytes();
                 self.transmit_control(peer, Control::OuterOnly(outer), out);
             }
-        }
-    }
-
-    /// The key of an epoch was made for an item that a member does not get: it does not get the key either.
-    fn pass_over_with(&mut self, item: ItemRef, peer: HubId, out: &mut Vec<Output>) {
-        let Some(delivery) = self.deliveries.get(&(item, peer)) else {
-            return;
-        };
-        let (audience, epoch) = (delivery.audience, delivery.epoch);
-        let mut step = Step::default();
-        // Records of epochs and deliveries are far below the codec's limit.
-        if self.pass_over(&mut step, audience, epoch, peer).is_ok() {
-            self.commit(step, out);
         }
     }
 
@@ -345,11 +329,15 @@ impl Hub {
             rules: rules.clone(),
             settled: false,
         };
+        let passed = delivery.key.map(|_| (delivery.audience, delivery.epoch));
         let mut step = Step::default();
-        if step
+        let stored = step
             .put(Family::Delivery, key::delivery(item, receiver), delivery)
-            .is_ok()
-        {
+            .and_then(|()| match passed {
+                Some((audience, epoch)) => self.pass_over(&mut step, audience, epoch, receiver),
+                None => Ok(()),
+            });
+        if stored.is_ok() {
             step.then(After::Report(Event::Withheld {
                 item,
                 receiver,
@@ -511,6 +499,7 @@ impl Hub {
         step: &mut Step,
         item: ItemRef,
     ) -> Result<(), crate::refusal::Refusal> {
+        let mut passed = Vec::new();
         for delivery in self.deliveries.values_mut() {
             if delivery.item == item && delivery.state == DeliveryState::Queued {
                 delivery.state = DeliveryState::Withheld {
@@ -518,7 +507,13 @@ impl Hub {
                     settled: false,
                 };
                 step.put(Family::Delivery, key::delivery(item, delivery.receiver), delivery)?;
+                if delivery.key.is_some() {
+                    passed.push((delivery.audience, delivery.epoch, delivery.receiver));
+                }
             }
+        }
+        for (audience, epoch, receiver) in passed {
+            self.pass_over(step, audience, epoch, receiver)?;
         }
         if let Some(record) = self.items.get_mut(&item) {
             record.state = ItemState::Retracted;

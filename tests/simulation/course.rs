@@ -1,0 +1,68 @@
+//! A course of events that is played on its own, in a world where nobody does anything by himself.
+
+use testudo_core::input::Command;
+use testudo_core::records::ItemState;
+use testudo_protocol::id::{HubId, ItemId, ItemRef};
+use testudo_protocol::label::{Label, Tlp};
+
+use crate::drafts;
+use crate::federation::hub;
+use crate::world::{Plan, World};
+
+/// A world in which nobody does anything by himself, up to where everyone is connected.
+pub fn quiet() -> World {
+    let mut world = World::new(Plan {
+        seed: 1,
+        commands: 0,
+        faults: 0,
+        span_millis: 20_000,
+    });
+    world.run_until("FR anchors").expect("nothing happens yet");
+    world
+}
+
+/// Plays on to the end, which must hold.
+pub fn finish(mut world: World) -> World {
+    if let Err(broken) = world.run() {
+        panic!("{}\n\n{broken}", world.trace.join("\n"));
+    }
+    world
+}
+
+/// A TLP:AMBER label that names these hubs.
+pub fn amber_for(hubs: &[&str]) -> Label {
+    drafts::listed(Tlp::Amber, hubs.iter().map(|code| hub(code)))
+}
+
+/// FR releases an item to DE; gives the item once `until` has happened.
+pub fn released(world: &mut World, until: &str) -> ItemRef {
+    let label = amber_for(&["DE"]);
+    world.preview(hub("FR"), "release", label, None).expect("holds");
+    world.run_until(until).expect("holds");
+    let own = world.stations[&hub("FR")].disk.items().next();
+    own.expect("it is on disk").item
+}
+
+/// Gives a hub a command.
+pub fn tell(world: &mut World, who: &str, what: &'static str, command: Command) {
+    world.command(hub(who), what, None, command).expect("holds");
+}
+
+/// How many frames with content one hub has sent another.
+pub fn contents(world: &World, from: &str, to: &str) -> usize {
+    let line = format!("{from} sends {to} content");
+    world.trace.iter().filter(|entry| entry.contains(&line)).count()
+}
+
+/// The states of all versions of an item at a hub.
+pub fn states(world: &World, at: HubId, item: ItemId) -> Vec<ItemState> {
+    let versions = world.stations[&at].disk.versions(item);
+    versions.map(|record| record.state).collect()
+}
+
+/// Plays on until a line of the trace says that something has happened.
+pub fn until(world: &mut World, what: &str) {
+    if let Err(broken) = world.run_until(what) {
+        panic!("{}\n\n{broken}", world.trace.join("\n"));
+    }
+}
