@@ -10,6 +10,8 @@ mod routes;
 mod socket;
 
 pub use answer::{ErrorBody, Problem};
-pub use body::{ConsentBody, DraftBody, ForwardBody, ItemDocument, ReleaseBody};
+pub use body::{
+    ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, ForwardBody, ItemDocument, ReleaseBody,
+};
 pub use policy::{ActivateBody, Activated};
 pub use socket::{BindError, Control, bind};

@@ -4,6 +4,7 @@ mod act;
 mod arguments;
 mod charter;
 mod client;
+mod consent;
 mod init;
 mod label;
 mod ledger;

@@ -60,6 +60,10 @@ pub enum Control {
     Consent(Vec<u8>),
     /// The recipient key of the sender for this week.
     Announce(Vec<u8>),
+    /// A question to an originator for its consent.
+    ConsentAsk(Vec<u8>),
+    /// The originator's no to such a question.
+    ConsentDeclined(Vec<u8>),
 }
 
 impl std::fmt::Debug for Message {
@@ -83,6 +87,8 @@ impl std::fmt::Debug for Control {
             Self::Notice(bytes) => write!(f, "Notice({} bytes)", bytes.len()),
             Self::Consent(bytes) => write!(f, "Consent({} bytes)", bytes.len()),
             Self::Announce(bytes) => write!(f, "Announce({} bytes)", bytes.len()),
+            Self::ConsentAsk(bytes) => write!(f, "ConsentAsk({} bytes)", bytes.len()),
+            Self::ConsentDeclined(bytes) => write!(f, "ConsentDeclined({} bytes)", bytes.len()),
         }
     }
 }

@@ -43,6 +43,7 @@ pub mod sync;
 
 pub mod announcement;
 pub mod consent;
+pub mod consent_question;
 pub mod notice;
 pub mod receipt;
 

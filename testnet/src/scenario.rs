@@ -130,7 +130,15 @@ fn forward(stage: &mut Stage, moldovan: &Released) -> Result<(), DemoError> {
     stage.screen.say(&format!("without MD's consent: {early}"));
 
     let until = now_seconds()? + CONSENT_SECONDS;
-    let mut consent = words!["consent", item, "--holder", fr.code(), "--for", eeas.code()];
+    let mut consent = words![
+        "consent",
+        "grant",
+        item,
+        "--holder",
+        fr.code(),
+        "--for",
+        eeas.code()
+    ];
     consent.extend(words![
         "--until",
         until.to_string(),

@@ -288,12 +288,17 @@ fn an_act_that_is_refused_leaves_no_trace() {
         "p",
     ];
     for act in ["show", "ack", "retract", "forward", "consent"] {
+        let words: &[&str] = if act == "consent" {
+            &["consent", "grant"]
+        } else {
+            &[act]
+        };
         let more: &[&str] = match act {
             "forward" => &["--to", "EEAS"],
             "consent" => &until,
             _ => &[],
         };
-        let refused = fr.ask(&[&[act, NO_ITEM], more].concat());
+        let refused = fr.ask(&[words, &[NO_ITEM], more].concat());
         let code = if act == "show" {
             "not-found"
         } else {
@@ -302,7 +307,7 @@ fn an_act_that_is_refused_leaves_no_trace() {
         scene.check(act, &refused, 3, code, &["`testudo inbox` lists"]);
         // An id in the place of an address must not become another address.
         for id in ["1234", "../status", &format!("{of_md}/open?"), "a b"] {
-            let refused = fr.ask(&[&[act, id], more].concat());
+            let refused = fr.ask(&[words, &[id], more].concat());
             let says = ["item id", "32 lower-case hexadecimal digits", "`testudo inbox`"];
             scene.check(id, &refused, 2, "usage", &says);
         }

@@ -306,7 +306,7 @@ fn every_act_on_a_stopped_hub_names_the_command_that_starts_it() {
         fr.ask(&["ack", &item]),
         fr.ask(&["retract", &item]),
         fr.ask(&["forward", &item, "--to", "EEAS"]),
-        fr.ask(&[&["consent", &item], &consent[..]].concat()),
+        fr.ask(&[&["consent", "grant", &item], &consent[..]].concat()),
     ];
     for answer in answers {
         answer.refused(69, "not-running", &["no hub runs on", &start]);

@@ -126,6 +126,8 @@ pub fn on_reply(world: &mut World, hub: HubId, reply: &Reply, previewed: Option<
             recipient,
         } => Promise::Consented(*item, *holder, *recipient),
         Reply::Retracted { item, .. } => Promise::Withdrawn(*item),
+        // A question is a wish and promises nothing about the item.
+        Reply::ConsentAsked { .. } | Reply::ConsentRefused { .. } => return Ok(()),
         Reply::Noted { item } => return durability::keep_reading(world, hub, *item),
     };
     keep(world, hub, promise)

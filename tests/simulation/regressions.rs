@@ -4,7 +4,7 @@ use testudo_core::input::{Command, Input};
 use testudo_core::output::Family;
 use testudo_core::records::{DeliveryState, ItemState, key};
 use testudo_protocol::exchange::Message;
-use testudo_protocol::id::ItemId;
+use testudo_protocol::id::{HubId, ItemId};
 use testudo_protocol::ledger::{DecisionAct, Entry};
 
 use crate::course::{amber_for, contents, finish, quiet, released, states, tell};
@@ -126,6 +126,96 @@ fn a_consent_that_arrives_late_is_nobodys_fault() {
     let consent = consent(&world, item, 1);
     tell(&mut world, "FR", "consent", consent);
     finish(world);
+}
+
+fn ask(item: ItemId, deadline: testudo_protocol::id::Timestamp) -> Command {
+    Command::AskConsent {
+        item,
+        recipient: hub("EEAS"),
+        purpose: "onward".to_owned(),
+        deadline,
+    }
+}
+
+fn asks(world: &World, who: &str) -> Vec<(HubId, String)> {
+    let station = world.stations[&hub(who)].hub.as_ref().expect("it runs");
+    let views = station.consent_asks().into_iter();
+    views.map(|view| (view.holder, view.state)).collect()
+}
+
+/// The question survives the loss of both processes, and the no comes back to who asked.
+#[test]
+fn a_question_for_consent_is_asked_until_it_is_answered() {
+    let mut world = quiet();
+    let item = released(&mut world, "DE reports Arrived").item;
+    world.run_until("FR reports Receipted").expect("holds");
+    world.network.set_partitioned(hub("FR"), true);
+    world.cut(hub("DE"), hub("FR"));
+    world.run_until("DE has lost FR").expect("holds");
+    let deadline = world.clock(hub("DE")).plus_millis(60_000);
+    tell(&mut world, "DE", "ask", ask(item, deadline));
+    world.run_until("DE has done ask").expect("holds");
+    world.crash(hub("DE"));
+    world.network.set_partitioned(hub("FR"), false);
+    world.run_until("FR reports ConsentAsked").expect("holds");
+    assert_eq!(asks(&world, "FR"), [(hub("DE"), "open".to_owned())]);
+    let refuse = Command::RefuseConsent {
+        item,
+        holder: hub("DE"),
+        recipient: hub("EEAS"),
+    };
+    tell(&mut world, "FR", "refuse", refuse);
+    let world = finish(world);
+    for who in ["FR", "DE"] {
+        assert_eq!(asks(&world, who), [(hub("DE"), "refused".to_owned())], "{who}");
+    }
+    assert_eq!(world.stations[&hub("DE")].disk.consents().count(), 0);
+}
+
+/// A yes settles the question at both hubs, and the item can go.
+#[test]
+fn a_question_for_consent_is_settled_by_the_token() {
+    let mut world = quiet();
+    let item = released(&mut world, "DE reports Arrived").item;
+    world.run_until("FR reports Receipted").expect("holds");
+    let deadline = world.clock(hub("DE")).plus_millis(60_000);
+    tell(&mut world, "DE", "ask", ask(item, deadline));
+    world.run_until("FR reports ConsentAsked").expect("holds");
+    let consent = consent(&world, item, 60_000);
+    tell(&mut world, "FR", "consent", consent);
+    world.run_until("DE hears FR consent").expect("holds");
+    let to = hub("EEAS");
+    tell(&mut world, "DE", "forward", Command::Forward { item, to });
+    let world = finish(world);
+    for who in ["FR", "DE"] {
+        assert_eq!(asks(&world, who), [(hub("DE"), "granted".to_owned())], "{who}");
+    }
+    assert_eq!(contents(&world, "DE", "EEAS"), 1);
+}
+
+/// Silence is no answer: a question lapses, and one that is late, or from a hub without the item, is not kept.
+#[test]
+fn a_question_for_consent_lapses_and_a_stranger_to_the_item_is_not_heard() {
+    let mut world = quiet();
+    let item = released(&mut world, "DE reports Arrived");
+    world.run_until("FR reports Receipted").expect("holds");
+    let deadline = world.clock(hub("DE")).plus_millis(3_000);
+    tell(&mut world, "DE", "ask", ask(item.item, deadline));
+    let question = testudo_protocol::consent_question::ConsentQuestion {
+        item,
+        recipient: hub("EEAS"),
+        purpose: "onward".to_owned(),
+        deadline: deadline.plus_millis(60_000),
+    };
+    let control = testudo_protocol::exchange::Control::ConsentAsk(question.to_bytes());
+    let frame = Message::Control(control).to_frame();
+    world
+        .feed(hub("FR"), Input::Frame(hub("PL"), frame))
+        .expect("holds");
+    let world = finish(world);
+    for who in ["FR", "DE"] {
+        assert_eq!(asks(&world, who), [(hub("DE"), "lapsed".to_owned())], "{who}");
+    }
 }
 
 /// The decisions that FR has entered, in order: the act, and how many were allowed.

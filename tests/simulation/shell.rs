@@ -201,6 +201,8 @@ pub fn kind(frame: &[u8]) -> &'static str {
         Ok(Message::Control(Control::Noted { .. })) => "noted",
         Ok(Message::Control(Control::Notice(_))) => "notice",
         Ok(Message::Control(Control::Consent(_))) => "consent",
+        Ok(Message::Control(Control::ConsentAsk(_))) => "consent question",
+        Ok(Message::Control(Control::ConsentDeclined(_))) => "consent refusal",
         Err(_) => "nonsense",
     }
 }

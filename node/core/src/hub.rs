@@ -1,6 +1,7 @@
 //! The hub: its state, and the one function that moves it.
 
 mod audience;
+mod asking;
 mod consent;
 mod decide;
 mod deliver;
@@ -33,7 +34,9 @@ use crate::input::{BatchId, Command, CommandId, Input, LoadId, SealId};
 use crate::keys::HubKeys;
 use crate::outbound::Outbound;
 use crate::output::{Event, Output};
-use crate::records::{DeliveryRecord, EpochRecord, GivenNotice, GivenReceipt, ItemRecord, TakenNotice};
+use crate::records::{
+    ConsentAsk, DeliveryRecord, EpochRecord, GivenNotice, GivenReceipt, ItemRecord, TakenNotice,
+};
 use crate::refusal::Refusal;
 
 use audience::PeerKey;
@@ -69,6 +72,7 @@ pub struct Hub {
     given_notices: BTreeMap<(ItemId, HubId), GivenNotice>,
     taken_notices: BTreeMap<ItemId, TakenNotice>,
     consents: BTreeMap<(ItemRef, HubId, HubId), ConsentToken>,
+    asks: BTreeMap<asking::AskPlace, ConsentAsk>,
 
     /// Our own recipient keys, one a week.
     weekly: BTreeMap<Week, WeeklyKey>,
@@ -152,6 +156,17 @@ impl Hub {
                 until,
                 purpose,
             } => self.give_consent(id, item, (holder, recipient), until, purpose, out),
+            Command::AskConsent {
+                item,
+                recipient,
+                purpose,
+                deadline,
+            } => self.ask_consent(id, item, recipient, (purpose, deadline), out),
+            Command::RefuseConsent {
+                item,
+                holder,
+                recipient,
+            } => self.refuse_consent(id, item, (holder, recipient), out),
             Command::Retract { item } => self.retract(id, item, out),
             Command::Open { item } => self.note_reading(id, item, Act::Opened, out),
             Command::Acknowledge { item } => self.note_reading(id, item, Act::Acknowledged, out),
@@ -178,6 +193,7 @@ impl Hub {
         self.announce_to(peer, out);
         self.repeat_receipts(peer, out);
         self.send_consents(peer, out);
+        self.send_asks(peer, out);
         self.send_notices(peer, out);
         self.push(peer, out);
     }
@@ -227,6 +243,8 @@ impl Hub {
             Control::Notice(bytes) => self.on_notice(&bytes, out),
             Control::Consent(bytes) => self.on_consent(peer, &bytes, out),
             Control::Announce(bytes) => self.on_announce(peer, &bytes, out),
+            Control::ConsentAsk(bytes) => self.on_consent_ask(peer, &bytes, out),
+            Control::ConsentDeclined(bytes) => self.on_consent_declined(peer, &bytes, out),
         }
     }
 

@@ -69,6 +69,26 @@ pub enum Command {
         /// For what.
         purpose: String,
     },
+    /// Ask the originator of an item for its consent to one onward disclosure.
+    AskConsent {
+        /// The item, in its latest version here.
+        item: ItemId,
+        /// To whom it should go.
+        recipient: HubId,
+        /// For what.
+        purpose: String,
+        /// When an answer is no longer waited for.
+        deadline: Timestamp,
+    },
+    /// Refuse a hub that has asked for our consent.
+    RefuseConsent {
+        /// The item.
+        item: ItemId,
+        /// Who has asked.
+        holder: HubId,
+        /// To whom it should have gone.
+        recipient: HubId,
+    },
     /// Withdraw one of our own items in all versions.
     Retract {
         /// The item.

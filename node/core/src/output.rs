@@ -132,6 +132,24 @@ pub enum Event {
         /// Which policies, by their rule ids.
         policies: Vec<String>,
     },
+    /// Somebody asks for consent: a person has to answer.
+    ConsentAsked {
+        /// About which item.
+        item: ItemRef,
+        /// Who would forward it.
+        holder: HubId,
+        /// To whom.
+        recipient: HubId,
+    },
+    /// An originator has refused its consent.
+    ConsentDeclined {
+        /// For which item.
+        item: ItemRef,
+        /// Who refused.
+        originator: HubId,
+        /// To whom it was to go.
+        recipient: HubId,
+    },
     /// Other policies are in force from here on.
     PoliciesActivated {
         /// Their hash.

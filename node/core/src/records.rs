@@ -193,6 +193,38 @@ pub struct TakenNotice {
     pub time: Timestamp,
 }
 
+/// How a question for consent stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConsentAskState {
+    /// Not answered.
+    Open,
+    /// The originator has signed a token.
+    Granted,
+    /// The originator has said no.
+    Refused,
+}
+
+/// A question for consent, at the hub that asked and at the one that is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsentAsk {
+    /// About which item.
+    pub item: ItemRef,
+    /// Who is asked.
+    pub originator: HubId,
+    /// Who asks, and would forward.
+    pub holder: HubId,
+    /// To whom.
+    pub recipient: HubId,
+    /// For what.
+    pub purpose: String,
+    /// When it was asked, or arrived.
+    pub asked: Timestamp,
+    /// When nobody waits for an answer any more.
+    pub deadline: Timestamp,
+    /// How it stands.
+    pub state: ConsentAskState,
+}
+
 /// A receipt that this hub gave and may have to repeat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GivenReceipt {
@@ -324,6 +356,14 @@ pub mod key {
     /// Of a notice taken.
     pub fn taken_notice(item: ItemId) -> Vec<u8> {
         [b"t".as_slice(), item.as_bytes()].concat()
+    }
+
+    /// Length of [`consent_ask`]: one more than a token's, so that no row of one kind is read as the other.
+    pub const CONSENT_ASK_KEY_BYTES: usize = 1 + 16 + 4 + 16 + 16;
+
+    /// Of a question for consent.
+    pub fn consent_ask(of: ItemRef, holder: HubId, recipient: HubId) -> Vec<u8> {
+        [b"a".as_slice(), &consent(of, holder, recipient)].concat()
     }
 
     /// Of a consent token.

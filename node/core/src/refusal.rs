@@ -76,6 +76,15 @@ pub enum Refusal {
         /// Which.
         item: ItemId,
     },
+    /// A deadline that has passed already.
+    #[error("deadline has passed already; give a later one")]
+    DeadlinePassed,
+    /// Nobody has asked for this consent.
+    #[error("{holder} has not asked for this consent, or has it; `testudo consent list` shows who asks")]
+    NoSuchQuestion {
+        /// Who was named.
+        holder: HubId,
+    },
     /// The originator of an item does not forward it.
     #[error("item {item} is this hub's own; release a correction that names {to} instead")]
     OwnItem {
@@ -156,6 +165,8 @@ impl Refusal {
             Self::NoSuchItem { .. } => "no-such-item",
             Self::NotOriginator { .. } => "not-originator",
             Self::Withdrawn { .. } => "withdrawn",
+            Self::DeadlinePassed => "deadline-passed",
+            Self::NoSuchQuestion { .. } => "no-such-question",
             Self::OwnItem { .. } => "own-item",
             Self::TooManyReceivers { .. } => "too-many-receivers",
             Self::NotAMember { .. } => "not-a-member",
@@ -182,9 +193,10 @@ impl Refusal {
             | Self::UnknownRecipient { .. }
             | Self::OwnItem { .. }
             | Self::TooManyReceivers { .. }
+            | Self::DeadlinePassed
             | Self::NotAMember { .. }
             | Self::TooLong { .. } => RefusalKind::Usage,
-            Self::NoSuchItem { .. } => RefusalKind::NotFound,
+            Self::NoSuchItem { .. } | Self::NoSuchQuestion { .. } => RefusalKind::NotFound,
             Self::Busy { .. } | Self::Fenced => RefusalKind::Later,
             Self::Internal { .. } => RefusalKind::Internal,
         }

@@ -32,6 +32,28 @@ pub enum Reply {
         /// To whom.
         recipient: HubId,
     },
+    /// An originator was asked for its consent.
+    #[serde(rename_all = "camelCase")]
+    ConsentAsked {
+        /// The item.
+        item: ItemId,
+        /// Who is asked.
+        originator: HubId,
+        /// To whom it should go.
+        recipient: HubId,
+        /// When an answer is no longer waited for, Unix seconds.
+        deadline: u64,
+    },
+    /// A hub that asked for consent was refused.
+    #[serde(rename_all = "camelCase")]
+    ConsentRefused {
+        /// The item.
+        item: ItemId,
+        /// Who had asked.
+        holder: HubId,
+        /// To whom it should have gone.
+        recipient: HubId,
+    },
     /// An item was withdrawn.
     #[serde(rename_all = "camelCase")]
     Retracted {
@@ -122,6 +144,30 @@ pub struct PolicyDifference {
     pub after: String,
     /// The rules of the side that denies.
     pub rules: Vec<String>,
+}
+
+/// One question for consent, asked here or of us.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConsentAskView {
+    /// The item.
+    pub item: ItemId,
+    /// Its version.
+    pub version: ItemVersion,
+    /// Who is asked.
+    pub originator: HubId,
+    /// Who asks.
+    pub holder: HubId,
+    /// To whom it should go.
+    pub recipient: HubId,
+    /// For what.
+    pub purpose: String,
+    /// When it was asked, or arrived here; Unix seconds.
+    pub asked: u64,
+    /// When nobody waits for an answer any more; Unix seconds.
+    pub deadline: u64,
+    /// `open`, `granted`, `refused` or `lapsed`.
+    pub state: String,
 }
 
 /// One line of the inbox.

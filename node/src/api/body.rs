@@ -79,6 +79,28 @@ pub struct ConsentBody {
     pub purpose: String,
 }
 
+/// A question for an originator's consent.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentAskBody {
+    /// To whom it should go.
+    pub recipient: HubId,
+    /// For what.
+    pub purpose: String,
+    /// When an answer is no longer waited for, Unix seconds.
+    pub deadline: u64,
+}
+
+/// A no to such a question.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentRefusalBody {
+    /// Who has asked.
+    pub holder: HubId,
+    /// To whom it should have gone.
+    pub recipient: HubId,
+}
+
 /// An item with its content.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ItemDocument {

@@ -7,13 +7,15 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use testudo_core::hub::read::bundle_of;
 use testudo_core::input::Command;
-use testudo_core::views::{DeliveryView, InboxEntry, Preview, Reply, Status};
+use testudo_core::views::{ConsentAskView, DeliveryView, InboxEntry, Preview, Reply, Status};
 use testudo_policies::explain::Language;
 use testudo_protocol::bundle::BUNDLE_BYTES_MAX;
 use testudo_protocol::id::{ItemId, Timestamp};
 
 use super::answer::Problem;
-use super::body::{ConsentBody, DraftBody, ForwardBody, ItemDocument, ReleaseBody};
+use super::body::{
+    ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, ForwardBody, ItemDocument, ReleaseBody,
+};
 use super::policy;
 use crate::process::HubHandle;
 use crate::store::Family;
@@ -40,6 +42,9 @@ pub(super) fn router(hub: HubHandle) -> Router {
         .route("/v1/items/{item}/acknowledge", post(acknowledge))
         .route("/v1/items/{item}/forward", post(forward))
         .route("/v1/items/{item}/consent", post(consent))
+        .route("/v1/items/{item}/consent/ask", post(consent_ask))
+        .route("/v1/items/{item}/consent/refuse", post(consent_refuse))
+        .route("/v1/consents", get(consents))
         .route("/v1/items/{item}/retract", post(retract))
         .route("/v1/ledger", get(ledger))
         .route("/v1/policy/diff", get(policy::diff))
@@ -189,6 +194,43 @@ async fn consent(
         },
     )
     .await
+}
+
+async fn consent_ask(
+    State(hub): State<HubHandle>,
+    Path(item): Path<String>,
+    Json(body): Json<ConsentAskBody>,
+) -> Answer<Reply> {
+    let ConsentAskBody {
+        recipient,
+        purpose,
+        deadline,
+    } = body;
+    let command = Command::AskConsent {
+        item: item_id(&item)?,
+        recipient,
+        purpose,
+        deadline: Timestamp::from_seconds(deadline),
+    };
+    act(&hub, command).await
+}
+
+async fn consent_refuse(
+    State(hub): State<HubHandle>,
+    Path(item): Path<String>,
+    Json(body): Json<ConsentRefusalBody>,
+) -> Answer<Reply> {
+    let ConsentRefusalBody { holder, recipient } = body;
+    let command = Command::RefuseConsent {
+        item: item_id(&item)?,
+        holder,
+        recipient,
+    };
+    act(&hub, command).await
+}
+
+async fn consents(State(hub): State<HubHandle>) -> Answer<Vec<ConsentAskView>> {
+    Ok(Json(hub.read(|hub, _| hub.consent_asks()).await?))
 }
 
 async fn retract(State(hub): State<HubHandle>, Path(item): Path<String>) -> Answer<Reply> {

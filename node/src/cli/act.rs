@@ -1,6 +1,5 @@
 //! Commands that change something.
 
-use clap::Args;
 use testudo_core::views::{Preview, Reply, Verdict};
 use testudo_policies::explain::Language;
 use testudo_protocol::id::{Hash, HubId};
@@ -10,28 +9,9 @@ use super::client::Client;
 use super::label::DraftFlags;
 use super::outcome::{Answer, Failure, exit};
 use super::policy::Spoken;
-use crate::api::{ConsentBody, ForwardBody, ReleaseBody};
+use crate::api::{ForwardBody, ReleaseBody};
 
-/// Consent to the onward disclosure of one of our own items.
-#[derive(Args)]
-pub(super) struct Consent {
-    #[command(flatten)]
-    item: ItemAt,
-    /// Who may forward it.
-    #[arg(long, value_name = "HUB")]
-    holder: String,
-    /// To whom.
-    #[arg(long = "for", value_name = "HUB")]
-    recipient: String,
-    /// Until when, Unix seconds.
-    #[arg(long, value_name = "SECONDS")]
-    until: u64,
-    /// For what.
-    #[arg(long)]
-    purpose: String,
-}
-
-fn hub(flag: &str, text: &str) -> Result<HubId, Failure> {
+pub(super) fn hub(flag: &str, text: &str) -> Result<HubId, Failure> {
     text.parse()
         .map_err(|error| Failure::new(exit::USAGE, "usage", format!("--{flag}: {error}")))
 }
@@ -98,20 +78,6 @@ pub(super) async fn on_item(item: &ItemAt, act: &str) -> Result<Answer, Failure>
     Ok(said(&reply))
 }
 
-impl Consent {
-    pub(super) async fn run(&self) -> Result<Answer, Failure> {
-        let body = ConsentBody {
-            holder: hub("holder", &self.holder)?,
-            recipient: hub("for", &self.recipient)?,
-            until: self.until,
-            purpose: self.purpose.clone(),
-        };
-        let path = self.item.path("/consent")?;
-        let reply: Reply = Client::new(&self.item.at)?.post(&path, &body).await?;
-        Ok(said(&reply))
-    }
-}
-
 fn codes(hubs: &[HubId]) -> String {
     if hubs.is_empty() {
         return "nobody".to_owned();
@@ -119,7 +85,7 @@ fn codes(hubs: &[HubId]) -> String {
     hubs.iter().map(HubId::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn said(reply: &Reply) -> Answer {
+pub(super) fn said(reply: &Reply) -> Answer {
     let text = match reply {
         Reply::Released {
             item,
@@ -142,6 +108,17 @@ fn said(reply: &Reply) -> Answer {
             holder,
             recipient,
         } => format!("{holder} may forward {item} to {recipient}"),
+        Reply::ConsentAsked {
+            item,
+            originator,
+            recipient,
+            deadline,
+        } => format!("asked {originator} whether {item} may go to {recipient}; answer by {deadline}"),
+        Reply::ConsentRefused {
+            item,
+            holder,
+            recipient,
+        } => format!("refused: {holder} may not forward {item} to {recipient}"),
         Reply::Retracted { item, notified } => {
             format!("withdrawn {item}\nasked to destroy it: {}", codes(notified))
         }

@@ -9,7 +9,7 @@ use testudo_protocol::id::ItemId;
 
 use super::label::DraftFlags;
 use super::outcome::{Answer, Failure, exit, finish};
-use super::{act, charter, init, ledger, policy, read, serve};
+use super::{act, charter, consent, init, ledger, policy, read, serve};
 
 /// Sovereign sharing of assessments of foreign information manipulation.
 #[derive(Parser)]
@@ -105,8 +105,9 @@ enum Command {
         #[arg(long, value_name = "HUB")]
         to: String,
     },
-    /// Consent to the onward disclosure of one of our own items.
-    Consent(act::Consent),
+    /// Ask for, grant or refuse the onward disclosure of an item.
+    #[command(subcommand)]
+    Consent(consent::ConsentCommand),
     /// Withdraw one of our own items, in all versions, from everyone who has it.
     Retract(ItemAt),
     /// What has arrived.
@@ -165,7 +166,7 @@ impl Command {
             Self::Preview { draft, language, at } => act::preview(&draft, &language, &at).await,
             Self::Release { draft, preview, at } => act::release(&draft, &preview, &at).await,
             Self::Forward { item, to } => act::forward(&item, &to).await,
-            Self::Consent(consent) => consent.run().await,
+            Self::Consent(command) => command.run().await,
             Self::Retract(item) => act::on_item(&item, "/retract").await,
             Self::Inbox { at } => read::inbox(&at).await,
             Self::Released { at } => read::released(&at).await,

@@ -361,6 +361,16 @@ fn report(event: &Event) {
         Event::PolicyFailed { item, policies } => {
             error!(item = %item, error = %policies.join(" "), "policies failed and deny; mend them");
         }
+        Event::ConsentAsked {
+            item,
+            holder,
+            recipient,
+        } => {
+            info!(item = %item, peer = %holder, receiver = %recipient, "consent asked for, a person answers")
+        }
+        Event::ConsentDeclined { item, originator, .. } => {
+            info!(item = %item, peer = %originator, "consent refused");
+        }
         Event::PoliciesActivated { policies } => info!(policy_set = %policies, "policies in force"),
         Event::Arrived { item, sender } => info!(item = %item, peer = %sender, "item arrived"),
         Event::Receipted { item, receiver, act } => {

@@ -238,6 +238,7 @@ impl Hub {
                 recipient,
             },
         ));
+        self.settle_ask(&mut step, (of, holder, recipient))?;
         self.consents.insert((of, holder, recipient), token);
         self.commit(step, out);
         Ok(())
@@ -290,6 +291,8 @@ impl Hub {
             key::consent(place.0, place.1, place.2),
             bytes.to_vec(),
         );
+        self.settle_ask(&mut step, place)
+            .map_err(|error| PeerFault::of(&error))?;
         self.consents.insert(place, token);
         self.commit(step, out);
         Ok(())

@@ -22,8 +22,8 @@ use super::step::Step;
 use crate::keys::HubKeys;
 use crate::output::{Family, Output};
 use crate::records::{
-    BodyRow, DeliveryRecord, DeliveryState, EpochRecord, GivenNotice, GivenReceipt, ItemRecord, KeyRow,
-    TakenNotice,
+    BodyRow, ConsentAsk, DeliveryRecord, DeliveryState, EpochRecord, GivenNotice, GivenReceipt, ItemRecord,
+    KeyRow, TakenNotice, key::CONSENT_ASK_KEY_BYTES,
 };
 
 /// Who a hub is and by what it decides.
@@ -139,6 +139,7 @@ impl Hub {
             epochs: BTreeMap::new(),
             own_keys: BTreeMap::new(),
             peer_keys: BTreeMap::new(),
+            asks: BTreeMap::new(),
             peers: BTreeMap::new(),
             pending: BTreeMap::new(),
             jobs: VecDeque::new(),
@@ -236,6 +237,10 @@ impl Hub {
                 if let Ok(announcement) = Announcement::verify(&value, self.gate.charter(), self.now) {
                     self.announced.insert(announcement.fields().hub, announcement);
                 }
+            }
+            Family::Consent if key.first() == Some(&b'a') && key.len() == CONSENT_ASK_KEY_BYTES => {
+                let ask: ConsentAsk = wire::decode(&value).ok()?;
+                self.asks.insert(ask.place(), ask);
             }
             Family::Consent => {
                 let token = ConsentToken::decode(&value).ok()?;
