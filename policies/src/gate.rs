@@ -10,6 +10,7 @@ use testudo_protocol::charter::{Charter, Member};
 use testudo_protocol::consent::ConsentToken;
 use testudo_protocol::id::{CharterVersion, Hash, HubId, ItemRef, Timestamp};
 use testudo_protocol::label::Label;
+use testudo_protocol::statement::{Accreditation, CryptoApproval};
 
 use crate::date::Date;
 use crate::decision::Decision;
@@ -24,8 +25,16 @@ use crate::vocabulary::{Action, Channel, Level};
 #[cfg(all(feature = "ungated", not(debug_assertions)))]
 compile_error!("the feature `ungated` turns the gate off and is for the canary test alone");
 
-/// Level of an approved crypto suite where no approval statement is at hand.
-const CRYPTO_LEVEL_UNAPPROVED: Level = Level::SENSITIVE;
+/// What the authorities have approved for this deployment; by default nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Approvals {
+    /// How high the deployment may go.
+    pub accreditation: Option<Accreditation>,
+    /// How high a cipher suite may go.
+    pub crypto: Option<CryptoApproval>,
+    /// Where to go with what is higher, in the words of the operator's authority.
+    pub channel: Option<String>,
+}
 
 /// The gate of one hub under one charter and one set of policies.
 pub struct Gate {
@@ -33,6 +42,7 @@ pub struct Gate {
     prepared: Prepared,
     charter: Charter,
     policies: Hash,
+    approvals: Approvals,
 }
 
 /// Why a gate cannot be set up.
@@ -158,7 +168,31 @@ impl Gate {
             prepared,
             charter,
             policies,
+            approvals: Approvals::default(),
         })
+    }
+
+    /// The same gate of a deployment for which something has been approved.
+    #[must_use]
+    pub fn with_approvals(self, approvals: Approvals) -> Self {
+        Self { approvals, ..self }
+    }
+
+    /// What has been approved.
+    pub fn approvals(&self) -> &Approvals {
+        &self.approvals
+    }
+
+    /// The highest level that this deployment may create, store or relay now.
+    pub fn ceiling(&self, now: Timestamp) -> Level {
+        let accreditation = self.approvals.accreditation.as_ref();
+        accreditation.map_or(Level::UNACCREDITED_MAX, |statement| statement.ceiling(now))
+    }
+
+    /// The highest level for which the cipher suite in use is approved now.
+    fn crypto_level(&self, now: Timestamp) -> Level {
+        let approval = self.approvals.crypto.as_ref();
+        approval.map_or(Level::UNACCREDITED_MAX, |approval| approval.level(u8::from(self.charter.writes()), now))
     }
 
     /// The charter it asks under.
@@ -324,7 +358,7 @@ impl Gate {
             charter_fresh: self.charter.is_fresh(question.now),
             charter_forked: false,
             channel: if live { Channel::Live } else { Channel::Exercise },
-            crypto_level: CRYPTO_LEVEL_UNAPPROVED,
+            crypto_level: self.crypto_level(question.now),
             purpose: question.purpose.to_owned(),
             priority: "routine".to_owned(),
         }

@@ -37,6 +37,7 @@ pub mod bundle;
 pub mod label;
 
 pub mod charter;
+pub mod statement;
 
 pub mod envelope;
 pub mod sync;

@@ -4,12 +4,15 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use testudo_policies::gate::{Answer, Gate, Question};
+use testudo_crypto::keys::SigningKey;
+use testudo_crypto::note::{Note, NoteSigner};
+use testudo_policies::gate::{Answer, Approvals, Gate, Question};
 use testudo_policies::request::{Assessment, Context, Peer, Request};
 use testudo_policies::vocabulary::{Action, Channel, Class, Level, Status};
 use testudo_protocol::charter::{Charter, Member};
 use testudo_protocol::id::{Hash, HubId, ItemId, ItemRef, ItemVersion, Timestamp};
-use testudo_protocol::label::Label;
+use testudo_protocol::label::{Label, Tlp};
+use testudo_protocol::statement::{Accreditation, CryptoApproval};
 
 use crate::dice::Dice;
 use crate::drafts;
@@ -179,4 +182,68 @@ fn the_gate_agrees_with_the_straight_line_rules_for_random_charters_and_labels()
         permits > 1_000 && denials > 1_000,
         "{permits} permits, {denials} denials"
     );
+}
+
+/// A statement of an authority about level 3, valid for one more hour.
+fn statement(about: &str, signer: &NoteSigner) -> Vec<u8> {
+    let end = NOW_SECONDS + 3_600;
+    let text =
+        format!(r#"{{{about},"federation":"simulation","realm":"live","level":3,"validUntil":{end}}}"#);
+    Note::sign(format!("{text}\n"), &[signer])
+        .expect("a note")
+        .to_bytes()
+}
+
+#[test]
+fn what_a_deployment_may_handle_follows_the_statements_of_its_authority() {
+    let charter = Federation::get().charter_with(|member| member.accredited_level = 3);
+    let signer = NoteSigner::new("authority", &SigningKey::from_seed([77; 32])).expect("a name");
+    let authority = signer.verifier();
+    let accreditation = statement(r#""kind":"accreditation","hub":"FR""#, &signer);
+    let suite = u8::from(charter.writes());
+    let crypto = statement(&format!(r#""kind":"crypto-approval","suite":{suite}"#), &signer);
+    let other_suite = statement(r#""kind":"crypto-approval","suite":200"#, &signer);
+    let verified = |file: &[u8]| CryptoApproval::verify(file, &authority, charter.realm()).expect("it fits");
+    let accreditation = Accreditation::verify(&accreditation, &authority, charter.realm(), hub("FR"));
+    let accreditation = Some(accreditation.expect("it is for FR"));
+
+    let mut label = drafts::listed(Tlp::Amber, [hub("DE")].into_iter());
+    label.level = Level::RESTRICTED;
+    let answer = |crypto, seconds| {
+        let approvals = Approvals {
+            accreditation,
+            crypto,
+            channel: None,
+        };
+        let engine = Federation::get().engine(National::Open).clone();
+        let gate = Gate::new(engine, charter.clone()).expect("the charter names this baseline");
+        let gate = gate.with_approvals(approvals);
+        let now = Timestamp::from_seconds(seconds);
+        let question = Question {
+            action: Action::Release,
+            sender: hub("FR"),
+            originator: hub("FR"),
+            item: ItemRef {
+                item: ItemId::new([1; 16]),
+                version: ItemVersion::new(1),
+            },
+            body_hash: Hash::new([2; 32]),
+            label: &label,
+            purpose: "situational-awareness",
+            consent: None,
+            created: now,
+            now,
+        };
+        (gate.ceiling(now), denial(&gate.ask(&question, hub("DE"))))
+    };
+    let r04 = || Some(vec!["R-04".to_owned()]);
+    let approved = Some(verified(&crypto));
+    let last = NOW_SECONDS + 3_599;
+    assert_eq!(answer(approved, last), (Level::RESTRICTED, None));
+    assert_eq!(answer(None, last), (Level::RESTRICTED, r04()));
+    assert_eq!(
+        answer(Some(verified(&other_suite)), last),
+        (Level::RESTRICTED, r04())
+    );
+    assert_eq!(answer(approved, last + 1), (Level::SENSITIVE, r04()));
 }

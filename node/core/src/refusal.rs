@@ -30,12 +30,15 @@ pub enum Refusal {
     },
     /// The level is above the deployment's ceiling.
     #[error(
-        "label field `level` is {level}, this deployment is not accredited above 2; use the accredited channel of \
-         your authority"
+        "label field `level` is {level}, this deployment is not accredited above {ceiling}; use {channel}"
     )]
     Ceiling {
         /// The level asked for.
         level: u8,
+        /// The highest level that may be handled here.
+        ceiling: u8,
+        /// Where to go instead.
+        channel: String,
     },
     /// Nobody may receive it.
     #[error("nobody may receive this item; `testudo preview` shows each hub with its rules")]

@@ -6,11 +6,13 @@ use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
+use testudo_crypto::note::NoteVerifier;
+
 use crate::telemetry::{Filter, LogFormat};
 
 use super::error::{Origin, Problem, shown};
-use super::raw::RawConfig;
-use super::{Config, Log, STORE_FOLDER, Setting};
+use super::raw::{RawApprovals, RawConfig};
+use super::{ApprovalFiles, Config, Log, STORE_FOLDER, Setting};
 
 /// Longest path of a Unix socket on Linux: `sun_path` has 108 bytes, the last one is zero.
 const SOCKET_BYTES_MAX: usize = 107;
@@ -39,6 +41,7 @@ pub(super) fn check(
         .national
         .map(|text| it.path("policies.national", text));
     let intake_policies = raw.policies.intake.map(|text| it.path("policies.intake", text));
+    let approvals = it.approvals(raw.approvals);
     let control_socket = it.path("control.socket", raw.control.socket);
     let format = it.parse::<LogFormat>("log.format", raw.log.format, ToString::to_string);
     let filter = it.parse::<Filter>("log.filter", raw.log.filter, ToString::to_string);
@@ -69,6 +72,7 @@ pub(super) fn check(
             anchor,
             national_policies,
             intake_policies,
+            approvals,
             log: Log { format, filter },
             tap,
             control_socket,
@@ -98,6 +102,32 @@ impl Checker<'_> {
     fn note(&mut self, key: &'static str, value: String) {
         let origin = self.origin(key);
         self.settings.push(Setting { key, value, origin });
+    }
+
+    fn approvals(&mut self, raw: RawApprovals) -> ApprovalFiles {
+        let authority = raw.authority.and_then(|text| {
+            self.parse::<NoteVerifier>("approvals.authority", text, |_| {
+                "expected a verifier key of C2SP signed-note: name+id+base64".to_owned()
+            })
+        });
+        let path = |it: &mut Self, key, text: Option<String>| text.map(|text| it.path(key, text));
+        let accreditation = path(self, "approvals.accreditation", raw.accreditation);
+        let crypto = path(self, "approvals.crypto", raw.crypto);
+        if (accreditation.is_some() || crypto.is_some()) && authority.is_none() {
+            self.refuse(
+                "approvals.authority",
+                "missing; a statement counts only if the key of its authority is pinned".to_owned(),
+            );
+        }
+        let channel = raw
+            .channel
+            .inspect(|text| self.note("approvals.channel", text.clone()));
+        ApprovalFiles {
+            authority,
+            accreditation,
+            crypto,
+            channel,
+        }
     }
 
     /// A value that has a parser; `expected` says what the parser wants.

@@ -68,6 +68,31 @@ pub(super) const KEYS: &[Key] = &[
         about: "Folder of the policies that say what this hub takes in from its peers.",
     },
     Key {
+        path: "approvals.authority",
+        default: None,
+        sample: "nsa.example/accreditation+18d2eb2e+AddamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea",
+        about: "Public key of the authority that accredits this hub, as a C2SP signed-note verifier key.\n\
+                Without it nothing above level 2 is created, stored or sent.",
+    },
+    Key {
+        path: "approvals.accreditation",
+        default: None,
+        sample: "approvals/accreditation.note",
+        about: "Signed statement of that authority: this hub, the highest level, until when.",
+    },
+    Key {
+        path: "approvals.crypto",
+        default: None,
+        sample: "approvals/crypto.note",
+        about: "Signed statement of that authority: the cipher suite, the highest level, until when.",
+    },
+    Key {
+        path: "approvals.channel",
+        default: None,
+        sample: "the registry of the ministry, extension 4470",
+        about: "Where to go with what is above the level of this hub; shown where it is refused.",
+    },
+    Key {
         path: "control.socket",
         default: Some("control.sock"),
         sample: "control.sock",

@@ -25,6 +25,8 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use testudo_crypto::note::NoteVerifier;
+
 use crate::telemetry::{Filter, LogFormat};
 
 pub use error::{ConfigError, Origin, PROBLEMS_MAX, Problem, Problems};
@@ -56,6 +58,8 @@ pub struct Config {
     pub national_policies: Option<PathBuf>,
     /// Folder of the intake policies; none means that only the federation's apply.
     pub intake_policies: Option<PathBuf>,
+    /// What the authorities have approved.
+    pub approvals: ApprovalFiles,
     /// How to log.
     pub log: Log,
     /// Where a test build writes down what it sends; always none in other builds.
@@ -63,6 +67,19 @@ pub struct Config {
     /// Unix socket on which the command line reaches the running hub.
     pub control_socket: PathBuf,
     settings: Vec<Setting>,
+}
+
+/// Where the statements of the authority lie.
+#[derive(Clone, Debug, Default)]
+pub struct ApprovalFiles {
+    /// The authority's public key; there is one if there is a statement.
+    pub authority: Option<NoteVerifier>,
+    /// The accreditation of this hub.
+    pub accreditation: Option<PathBuf>,
+    /// The approval of the cipher suite.
+    pub crypto: Option<PathBuf>,
+    /// Where to go with what is higher.
+    pub channel: Option<String>,
 }
 
 /// How to log.

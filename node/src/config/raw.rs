@@ -15,6 +15,8 @@ pub(super) struct RawConfig {
     pub network: RawNetwork,
     #[serde(default)]
     pub policies: RawPolicies,
+    #[serde(default)]
+    pub approvals: RawApprovals,
     pub control: RawControl,
     pub log: RawLog,
     #[serde(default)]
@@ -41,6 +43,15 @@ pub(super) struct RawNetwork {
 pub(super) struct RawPolicies {
     pub national: Option<String>,
     pub intake: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawApprovals {
+    pub authority: Option<String>,
+    pub accreditation: Option<String>,
+    pub crypto: Option<String>,
+    pub channel: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,7 +1,7 @@
 //! Starting a hub from its folder, in the order in which a failure costs least.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -11,14 +11,18 @@ use testudo_core::output::Output;
 use testudo_crypto::digest::hex;
 use testudo_crypto::entropy::{Entropy, EntropyError};
 use testudo_policies::engine::Engine;
-use testudo_policies::gate::{Gate, GateError};
+use testudo_policies::gate::{Approvals, Gate, GateError};
 use testudo_policies::layers::{LayerSource, Layers, PolicyFile};
 use testudo_policies::policy_set::LoadError;
 use testudo_protocol::charter::Charter;
+use testudo_protocol::id::HubId;
+use testudo_protocol::realm::Realm;
+use testudo_protocol::statement::{Accreditation, CryptoApproval, StatementError};
 
 use super::driver::{Driver, Fatal, HubHandle, Request};
 use super::rows::load_rows;
 use crate::clock;
+use crate::config::ApprovalFiles;
 use crate::folder::{FolderError, HubFolder};
 use crate::store::{Anchor, OpenError, ReadAnchorError, ReadError, Store};
 use crate::transport::{self, PeerEntry, Transport, TransportConfig};
@@ -56,6 +60,24 @@ pub enum StartError {
     /// The policies.
     #[error(transparent)]
     Policies(#[from] LoadError),
+    /// A statement of an authority.
+    #[error("approval `{}` is refused", path.display())]
+    Approval {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: StatementError,
+    },
+    /// A statement of an authority that cannot be read.
+    #[error("approval `{}` cannot be read", path.display())]
+    ReadApproval {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
     /// Charter and policies do not fit.
     #[error(transparent)]
     Gate(#[from] GateError),
@@ -88,7 +110,8 @@ pub fn load(folder: &HubFolder) -> Result<(Hub, Vec<Output>, Store, Option<CoreA
     let charter = folder.charter()?;
     let keys = folder.keys()?;
     let me = folder.card()?.code;
-    let gate = Gate::new(engine(folder)?, charter)?;
+    let approvals = approvals(&folder.config.approvals, charter.realm(), me)?;
+    let gate = Gate::new(engine(folder)?, charter)?.with_approvals(approvals);
     let store = Store::open(&folder.config.store(), folder.storage_key()?, me.as_str())?;
     let anchor = Anchor::new(&folder.config.anchor)
         .read()?
@@ -205,6 +228,44 @@ fn peers(charter: &Charter, me: &str) -> Vec<PeerEntry> {
             address: member.address,
         })
         .collect()
+}
+
+/// Reads the statements of the pinned authority; one that does not fit stops the start.
+fn approvals(files: &ApprovalFiles, realm: &Realm, me: HubId) -> Result<Approvals, StartError> {
+    let Some(authority) = &files.authority else {
+        return Ok(Approvals {
+            channel: files.channel.clone(),
+            ..Approvals::default()
+        });
+    };
+    let refused = |path: &Path| {
+        let path = path.to_owned();
+        move |source| StartError::Approval { path, source }
+    };
+    let accreditation = match &files.accreditation {
+        Some(path) => {
+            Some(Accreditation::verify(&read_approval(path)?, authority, realm, me).map_err(refused(path))?)
+        }
+        None => None,
+    };
+    let crypto = match &files.crypto {
+        Some(path) => {
+            Some(CryptoApproval::verify(&read_approval(path)?, authority, realm).map_err(refused(path))?)
+        }
+        None => None,
+    };
+    Ok(Approvals {
+        accreditation,
+        crypto,
+        channel: files.channel.clone(),
+    })
+}
+
+fn read_approval(path: &Path) -> Result<Vec<u8>, StartError> {
+    std::fs::read(path).map_err(|source| StartError::ReadApproval {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// The engine on the embedded baseline and this hub's own national and intake policies.

@@ -12,7 +12,7 @@ use testudo_policies::vocabulary::Action;
 use testudo_protocol::bundle::Bundle;
 use testudo_protocol::consent::PURPOSE_BYTES_MAX;
 use testudo_protocol::id::{Hash, HubId, ItemId, ItemRef, ItemVersion};
-use testudo_protocol::label::{Label, Level};
+use testudo_protocol::label::Label;
 use testudo_protocol::wire;
 
 use super::Hub;
@@ -61,11 +61,7 @@ impl Hub {
                 return Err(Refusal::UnknownRecipient { field, hub: *hub });
             }
         }
-        if draft.label.level > Level::UNACCREDITED_MAX {
-            return Err(Refusal::Ceiling {
-                level: draft.label.level.get(),
-            });
-        }
+        self.below_ceiling(&draft.label)?;
         let today = Date::of_unix_seconds(self.now.seconds());
         (self.gate.markings().check(&draft.label, today)).map_err(Refusal::Marking)?;
         let bundle = Bundle::parse(draft.bundle.clone()).map_err(Refusal::Bundle)?;
@@ -83,6 +79,20 @@ impl Hub {
             bundle,
             item,
             body_hash,
+        })
+    }
+
+    /// Whether this deployment may hold something of this level at all.
+    fn below_ceiling(&self, label: &Label) -> Result<(), Refusal> {
+        let ceiling = self.gate.ceiling(self.now);
+        if label.level <= ceiling {
+            return Ok(());
+        }
+        let ours = || "the accredited channel of your authority".to_owned();
+        Err(Refusal::Ceiling {
+            level: label.level.get(),
+            ceiling: ceiling.get(),
+            channel: self.gate.approvals().channel.clone().unwrap_or_else(ours),
         })
     }
 

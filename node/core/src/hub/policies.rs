@@ -79,7 +79,8 @@ impl Hub {
             return;
         }
         let policies = gate.policies();
-        self.gate = gate;
+        // Policies change nothing about what the authorities have approved.
+        self.gate = gate.with_approvals(self.gate.approvals().clone());
         out.push(Output::Report(Event::PoliciesActivated { policies }));
     }
 }

@@ -310,6 +310,10 @@ impl Hub {
         if withdrawn {
             return Outcome::Withdrawn;
         }
+        // What this deployment is not accredited for it does not store, whoever sent it.
+        if header.label.level > self.gate.ceiling(self.now) {
+            return Outcome::Objected;
+        }
         // An item id belongs to whoever signed it first: nobody else can add versions to it.
         if self
             .latest(header.item.item)
