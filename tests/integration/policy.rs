@@ -4,11 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use testudo_crypto::keys::SigningKey;
+use testudo_crypto::note::{Note, NoteSigner};
 
 use crate::bundle::{HANDLING, assessment};
 use crate::federation::Federation;
 use crate::program::{Finished, finish, testudo};
-use crate::waiting::PATIENCE;
+use crate::waiting::{PATIENCE, wait_until};
 
 #[track_caller]
 fn policy(words: &[&str]) -> Finished {
@@ -97,6 +99,11 @@ fn cases_are_run_and_a_wrong_one_is_named() {
     run(folder.path()).refused(2, "no-cases", &["--cases"]);
 }
 
+/// A variable's value, as long as the process lives.
+fn forever(text: String) -> &'static str {
+    Box::leak(text.into_boxed_str())
+}
+
 const OPEN: &str = "permit (principal, action, resource);\n";
 
 const NOT_TO_EEAS: &str = r#"
@@ -113,11 +120,9 @@ fn other_policies_are_shown_and_then_activated_whole_or_not_at_all() {
     fs::create_dir(&national).unwrap();
     let file = national.join("own.cedar");
     fs::write(&file, OPEN).unwrap();
-    let folder: &'static str = Box::leak(national.display().to_string().into_boxed_str());
-    federation
-        .hub_mut("FR")
-        .environment
-        .insert("TESTUDO__POLICIES__NATIONAL", folder);
+    let folder = forever(national.display().to_string());
+    let environment = &mut federation.hub_mut("FR").environment;
+    environment.insert("TESTUDO__POLICIES__NATIONAL", folder);
     federation.start();
     let fr = federation.hub("FR");
     let bundle = assessment("matriochka-overload-2024.json");
@@ -183,4 +188,90 @@ fn a_national_marking_is_kept_and_never_guessed() {
         let error = fr.preview(&bundle, &draft).refused(4, "marking", &[says]);
         assert_eq!(error["rules"], serde_json::json!(["R-02"]));
     }
+}
+
+/// An accreditation to level 3, signed by an authority, and the authority's key.
+fn accreditation(folder: &Path, hub: &str) -> (&'static str, &'static str) {
+    let authority = NoteSigner::new("authority", &SigningKey::from_seed([5; 32])).unwrap();
+    let text = format!(
+        r#"{{"kind":"accreditation","federation":"test","realm":"live","hub":"{hub}","level":3,"validUntil":4102444800}}"#
+    );
+    let file = folder.join(format!("{hub}.note"));
+    let note = Note::sign(format!("{text}\n"), &[&authority]).unwrap();
+    fs::write(&file, note.to_bytes()).unwrap();
+    (
+        forever(file.display().to_string()),
+        forever(authority.verifier().to_string()),
+    )
+}
+
+#[test]
+fn only_a_statement_for_this_hub_raises_the_ceiling() {
+    let mut federation = Federation::of(&["FR", "EEAS"]);
+    let (for_eeas, key) = accreditation(federation.folder(), "EEAS");
+    let (for_fr, _) = accreditation(federation.folder(), "FR");
+    let environment = &mut federation.hub_mut("FR").environment;
+    environment.insert("TESTUDO__APPROVALS__CHANNEL", "the registry of the ministry");
+    environment.insert("TESTUDO__APPROVALS__ACCREDITATION", for_eeas);
+    let unpinned = federation.hub("FR").try_serve();
+    assert_eq!(unpinned.exit, 78, "{unpinned:?}");
+    assert!(unpinned.stderr.contains("`approvals.authority`"), "{unpinned:?}");
+    let environment = &mut federation.hub_mut("FR").environment;
+    environment.insert("TESTUDO__APPROVALS__AUTHORITY", key);
+    let about_another = federation.hub("FR").try_serve();
+    about_another.refused(78, "approval", &["EEAS.note", "another hub, federation or realm"]);
+
+    let environment = &mut federation.hub_mut("FR").environment;
+    environment.insert("TESTUDO__APPROVALS__ACCREDITATION", for_fr);
+    federation.start();
+    let fr = federation.hub("FR");
+    let bundle = assessment("portal-kombat-2024.json");
+    let flags = |level: u8| format!("--level {level} --personal none --purpose p --tlp AMBER --rel-to EEAS");
+    let says = ["not accredited above 3", "the registry of the ministry"];
+    fr.preview(&bundle, &flags(4)).refused(4, "above-ceiling", &says);
+    // The charter lists both hubs for level 2, and no authority has approved the cipher suite.
+    let preview = fr.preview(&bundle, &flags(3)).document();
+    assert_eq!(
+        preview["verdicts"][0]["rules"],
+        serde_json::json!(["R-03", "R-03s", "R-04"])
+    );
+}
+
+#[test]
+fn consent_is_asked_for_granted_and_used() {
+    let mut federation = Federation::of(&["FR", "EEAS", "MD"]);
+    federation.start();
+    let (fr, md) = (federation.hub("FR"), federation.hub("MD"));
+    let bundle = assessment("moldova-parliamentary-2025.json");
+    let item = md.release(&bundle, &format!("{HANDLING} --tlp AMBER --rel-to FR"));
+    md.wait_until_delivered();
+    let deadline = ["--purpose", "joint analysis", "--deadline", "4102444800"];
+    let ask = |words: &[&str]| fr.ask(&[&["consent", "ask", &item, "--for", "EEAS"], words].concat());
+    ask(&["--purpose", "joint analysis", "--deadline", "1"]).refused(2, "deadline-passed", &["later one"]);
+    let asked = ask(&deadline).document();
+    assert_eq!(
+        (&asked["done"], &asked["originator"]),
+        (&"consentAsked".into(), &"MD".into())
+    );
+
+    let listed = wait_until(PATIENCE, "MD has heard the question", || {
+        let listed = md.answer(&["consent", "list"]);
+        (!listed.as_array().unwrap().is_empty()).then_some(listed)
+    });
+    assert_eq!(
+        (&listed[0]["holder"], &listed[0]["recipient"], &listed[0]["state"]),
+        (&"FR".into(), &"EEAS".into(), &"open".into())
+    );
+    let until = ["--until", "4102444800", "--purpose", "joint analysis"];
+    let grant = ["consent", "grant", &item, "--holder", "FR", "--for", "EEAS"];
+    md.answer(&[&grant[..], &until].concat());
+    wait_until(PATIENCE, "FR has the token", || {
+        let state = fr.answer(&["consent", "list"])[0]["state"].clone();
+        (state == "granted").then_some(())
+    });
+    let forwarded = fr.answer(&["forward", &item, "--to", "EEAS"]);
+    assert_eq!(forwarded["recipients"], serde_json::json!(["EEAS"]));
+    let refuse = ["consent", "refuse", &item, "--holder", "FR", "--for", "EEAS"];
+    md.ask(&refuse)
+        .refused(3, "no-such-question", &["testudo consent list"]);
 }
