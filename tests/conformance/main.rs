@@ -17,6 +17,7 @@ mod report;
 mod vectors;
 
 mod cctv_age;
+mod envelope_files;
 mod inflate;
 mod interchange;
 mod merkle;
@@ -32,7 +33,7 @@ use std::{env, fs};
 
 use report::{Report, Setting};
 
-const SUITES: [fn(&Setting) -> Report; 9] = [
+const SUITES: [fn(&Setting) -> Report; 10] = [
     merkle::run,
     tessera::run,
     skylight::run,
@@ -40,6 +41,7 @@ const SUITES: [fn(&Setting) -> Report; 9] = [
     cctv_age::run,
     interchange::run_npm,
     interchange::run_debian,
+    envelope_files::run,
     stix::run,
     stix::run_disarm_ids,
 ];

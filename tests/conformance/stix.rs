@@ -160,7 +160,7 @@ fn assessments(setting: &Setting) -> Result<Vec<PathBuf>, String> {
 
 /// Runs the validator over all files at once: its schemas take longer to load than a bundle to check.
 fn validate(setting: &Setting, files: &[PathBuf]) -> Result<Vec<Value>, String> {
-    let python = environment(setting)?;
+    let python = environment(setting, &[("stix2-validator", VALIDATOR)])?;
     let output = call(
         Command::new(python)
             .arg(setting.repository.join("tests/conformance/stix_validate.py"))
@@ -173,23 +173,25 @@ fn validate(setting: &Setting, files: &[PathBuf]) -> Result<Vec<Value>, String> 
     }
 }
 
-/// The interpreter of an environment that has the validator; made and filled on first use.
-fn environment(setting: &Setting) -> Result<PathBuf, String> {
+/// The interpreter of an environment that has these releases from PyPI; made and filled on first use.
+pub(crate) fn environment(setting: &Setting, wanted: &[(&str, &str)]) -> Result<PathBuf, String> {
     let folder = setting.local.join("python");
     let python = folder.join("bin/python");
     if !python.exists() {
         fs::create_dir_all(&setting.local).map_err(|error| format!("{}: {error}", name(&setting.local)))?;
         call(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
     }
-    let installed = "import importlib.metadata as m; print(m.version('stix2-validator'))";
-    if call(Command::new(&python).args(["-c", installed])).is_ok_and(|version| version.trim() == VALIDATOR) {
-        return Ok(python);
+    for (package, release) in wanted {
+        let installed = format!("import importlib.metadata as m; print(m.version('{package}'))");
+        if call(Command::new(&python).args(["-c", &installed])).is_ok_and(|found| found.trim() == *release) {
+            continue;
+        }
+        call(
+            Command::new(&python)
+                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+                .arg(format!("{package}=={release}")),
+        )?;
     }
-    call(
-        Command::new(&python)
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-            .arg(format!("stix2-validator=={VALIDATOR}")),
-    )?;
     Ok(python)
 }
 
