@@ -5,9 +5,7 @@
 //!
 //! Source: C2SP tlog-checkpoint.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
+use crate::base64_text::{self, Base64Error};
 use crate::merkle::{Root, TreeSize, empty_root};
 
 /// The state of a log at one size. Whether anybody signed it is another question.
@@ -40,6 +38,9 @@ pub enum CheckpointError {
     /// The root is not 32 bytes of canonical base64.
     #[error("checkpoint root is not 32 bytes in canonical base64")]
     Root,
+    /// The root is 32 bytes, in base64 that another text stands for as well.
+    #[error("checkpoint root is in base64 that is not minimal")]
+    RootNotMinimal,
     /// Size 0 with a root that is not the hash of nothing.
     #[error("checkpoint of size 0 has a root other than the empty one")]
     EmptyRoot,
@@ -48,7 +49,7 @@ pub enum CheckpointError {
 impl Checkpoint {
     /// The text to sign, with its final newline.
     pub fn to_text(&self) -> String {
-        let root = STANDARD.encode(self.root.as_bytes());
+        let root = base64_text::encode(self.root.as_bytes());
         format!("{}\n{}\n{root}\n", self.origin, self.size)
     }
 
@@ -68,12 +69,11 @@ impl Checkpoint {
             return Err(CheckpointError::Origin);
         }
         let size = parse_size(size).ok_or(CheckpointError::Size)?;
-        let root = STANDARD
-            .decode(root)
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(Root::from_bytes)
-            .ok_or(CheckpointError::Root)?;
+        let root = base64_text::decode_hash(root).map_err(|error| match error {
+            Base64Error::NotMinimal => CheckpointError::RootNotMinimal,
+            _ => CheckpointError::Root,
+        })?;
+        let root = Root::new(root);
         if size.get() == 0 && root != empty_root() {
             return Err(CheckpointError::EmptyRoot);
         }
@@ -149,13 +149,11 @@ mod tests {
     #[test]
     fn a_root_has_one_text() {
         let trailing_bits = ROOT.replace("Kk=", "Kl=");
-        for root in [
-            "",
-            "AAAA",
-            trailing_bits.as_str(),
-            ROOT.trim_end_matches('='),
-            &ROOT.replace('/', "_"),
-        ] {
+        check(
+            &format!("log\n3\n{trailing_bits}\n"),
+            CheckpointError::RootNotMinimal,
+        );
+        for root in ["", "AAAA", ROOT.trim_end_matches('='), &ROOT.replace('/', "_")] {
             check(&format!("log\n3\n{root}\n"), CheckpointError::Root);
         }
     }

@@ -32,9 +32,11 @@ pub mod attachment;
 
 pub mod merkle;
 
+mod base64_text;
 pub mod note;
 
 pub mod checkpoint;
+pub mod tlog;
 
 pub mod commit;
 

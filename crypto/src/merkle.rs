@@ -17,9 +17,11 @@ use std::fmt;
 use crate::digest::Digest;
 
 mod prove;
+mod tree;
 mod verify;
 
 pub use prove::{prove_consistency, prove_inclusion};
+pub use tree::Tree;
 pub use verify::{ConsistencyError, InclusionError, verify_consistency, verify_inclusion};
 
 /// Most hashes in a proof: the depth of a tree of 2^64 leaves.

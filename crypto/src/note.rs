@@ -21,9 +21,7 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
+use crate::base64_text::{self, Base64Error};
 use crate::keys::KeyError;
 use crate::sign::{Signature, verify_bare};
 
@@ -82,9 +80,12 @@ pub enum NoteError {
     /// No empty line with signature lines below it.
     #[error("note has no signatures")]
     Unsigned,
-    /// A line below the last empty line is not a canonical signature line.
+    /// A line below the last empty line is not a signature line.
     #[error("note has a malformed signature line")]
     SignatureLine,
+    /// A signature line holds base64 that another text stands for as well.
+    #[error("note has a signature line whose base64 is not minimal")]
+    NotMinimal,
     /// A key name is empty or holds a space, a plus or a control character.
     #[error("note key name must not be empty or hold spaces, plus signs or control characters")]
     Name,
@@ -176,11 +177,15 @@ impl Note {
     /// # Errors
     /// [`NoteError::TooManySignatures`] or [`NoteError::TooLong`]; the note is unchanged then.
     pub fn add_signature(&mut self, signer: &NoteSigner) -> Result<(), NoteError> {
-        let signature = NoteSignature {
-            name: signer.name().to_owned(),
-            id: signer.id(),
-            bytes: signer.sign(self.text.as_bytes()).to_bytes().to_vec(),
-        };
+        let bytes = signer.sign(self.text.as_bytes()).to_bytes().to_vec();
+        self.attach(NoteSignature::new(signer.name(), signer.id(), bytes))
+    }
+
+    /// Adds a signature line that somebody else made, or replaces one by the same key.
+    ///
+    /// # Errors
+    /// [`NoteError::TooManySignatures`] or [`NoteError::TooLong`]; the note is unchanged then.
+    pub fn attach(&mut self, signature: NoteSignature) -> Result<(), NoteError> {
         let mut signatures = self.signatures.clone();
         signatures.retain(|held| held.name != signature.name || held.id != signature.id);
         signatures.push(signature);
@@ -253,6 +258,15 @@ impl fmt::Debug for Note {
 }
 
 impl NoteSignature {
+    /// A line by a key whose name has been checked.
+    pub(crate) fn new(name: &str, id: NoteKeyId, bytes: Vec<u8>) -> Self {
+        Self {
+            name: name.to_owned(),
+            id,
+            bytes,
+        }
+    }
+
     /// The name in the line. Anybody can write any name.
     pub fn name(&self) -> &str {
         &self.name
@@ -268,7 +282,11 @@ impl NoteSignature {
         &self.bytes
     }
 
-    fn parse(line: &str) -> Result<Self, NoteError> {
+    /// Reads one line, without its newline; [`NoteSignature::to_line`] of the result is the line again.
+    ///
+    /// # Errors
+    /// [`NoteError::SignatureLine`], [`NoteError::NotMinimal`] or [`NoteError::Name`].
+    pub fn parse(line: &str) -> Result<Self, NoteError> {
         let (name, encoded) = line
             .strip_prefix(SIGNATURE_MARK)
             .and_then(|rest| rest.split_once(' '))
@@ -277,7 +295,10 @@ impl NoteSignature {
             return Err(NoteError::Name);
         }
         // The engine refuses missing padding and stray bits: one signature, one line.
-        let decoded = STANDARD.decode(encoded).map_err(|_| NoteError::SignatureLine)?;
+        let decoded = base64_text::decode(encoded).map_err(|error| match error {
+            Base64Error::NotMinimal => NoteError::NotMinimal,
+            _ => NoteError::SignatureLine,
+        })?;
         let (id, bytes) = decoded.split_first_chunk().ok_or(NoteError::SignatureLine)?;
         if bytes.is_empty() {
             return Err(NoteError::SignatureLine);
@@ -290,8 +311,9 @@ impl NoteSignature {
         })
     }
 
-    fn to_line(&self) -> String {
-        let encoded = STANDARD.encode([self.id.as_bytes().as_slice(), &self.bytes].concat());
+    /// The line as it is sent and stored, with its newline.
+    pub fn to_line(&self) -> String {
+        let encoded = base64_text::encode(&[self.id.as_bytes().as_slice(), &self.bytes].concat());
         format!("{SIGNATURE_MARK}{} {encoded}\n", self.name)
     }
 
@@ -345,7 +367,8 @@ fn is_text(text: &str) -> bool {
     text.ends_with('\n') && !text.bytes().any(|byte| byte < 0x20 && byte != b'\n')
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether a text can be the name of a key.
+pub(crate) fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '+' || c.is_ascii_control())
 }
 
