@@ -11,7 +11,8 @@ mod socket;
 
 pub use answer::{ErrorBody, Problem};
 pub use body::{
-    ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, ForwardBody, ItemDocument, ReleaseBody,
+    ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, EraseBody, ForwardBody, ItemDocument,
+    ReleaseBody,
 };
 pub use policy::{ActivateBody, Activated};
 pub use socket::{BindError, Control, bind};

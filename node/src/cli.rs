@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-pub use ledger::{LedgerReport, audit_ledger};
+pub use ledger::{LedgerDocument, stored_ledger};
 pub use outcome::chain;
 
 /// Runs the command that the process was started with.

@@ -12,6 +12,7 @@ mod canary;
 mod driver;
 mod rows;
 mod start;
+mod unfinished;
 
 pub use driver::{HubHandle, Look, PolicyReader, Request, Stopped};
 pub use rows::load_rows;

@@ -192,7 +192,9 @@ impl Gate {
     /// The highest level for which the cipher suite in use is approved now.
     fn crypto_level(&self, now: Timestamp) -> Level {
         let approval = self.approvals.crypto.as_ref();
-        approval.map_or(Level::UNACCREDITED_MAX, |approval| approval.level(u8::from(self.charter.writes()), now))
+        approval.map_or(Level::UNACCREDITED_MAX, |approval| {
+            approval.level(u8::from(self.charter.writes()), now)
+        })
     }
 
     /// The charter it asks under.

@@ -64,6 +64,23 @@ pub enum Control {
     ConsentAsk(Vec<u8>),
     /// The originator's no to such a question.
     ConsentDeclined(Vec<u8>),
+    /// A checkpoint to cosign: the body of a C2SP tlog-witness request.
+    AddCheckpoint(Vec<u8>),
+    /// The answer to one.
+    Cosigned {
+        /// SHA-256 of the request.
+        request: Hash,
+        /// The HTTP status of the protocol.
+        status: u16,
+        /// The body of the answer.
+        body: Vec<u8>,
+    },
+    /// Asks for the newest checkpoint of the asker's ledger that the addressee cosigned.
+    LastCheckpointAsk,
+    /// That checkpoint as a signed note; empty if there is none.
+    LastCheckpoint(Vec<u8>),
+    /// Evidence that a ledger shows two histories.
+    Evidence(Vec<u8>),
 }
 
 impl std::fmt::Debug for Message {
@@ -89,6 +106,11 @@ impl std::fmt::Debug for Control {
             Self::Announce(bytes) => write!(f, "Announce({} bytes)", bytes.len()),
             Self::ConsentAsk(bytes) => write!(f, "ConsentAsk({} bytes)", bytes.len()),
             Self::ConsentDeclined(bytes) => write!(f, "ConsentDeclined({} bytes)", bytes.len()),
+            Self::AddCheckpoint(bytes) => write!(f, "AddCheckpoint({} bytes)", bytes.len()),
+            Self::Cosigned { status, .. } => write!(f, "Cosigned({status})"),
+            Self::LastCheckpointAsk => f.write_str("LastCheckpointAsk"),
+            Self::LastCheckpoint(bytes) => write!(f, "LastCheckpoint({} bytes)", bytes.len()),
+            Self::Evidence(bytes) => write!(f, "Evidence({} bytes)", bytes.len()),
         }
     }
 }

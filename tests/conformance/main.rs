@@ -20,6 +20,7 @@ mod cctv_age;
 mod envelope_files;
 mod inflate;
 mod interchange;
+mod ledger_export;
 mod merkle;
 mod signed_note;
 mod skylight;
@@ -37,6 +38,7 @@ const SUITES: [fn(&Setting) -> Report; 10] = [
     merkle::run,
     tessera::run,
     skylight::run,
+    ledger_export::run,
     signed_note::run,
     cctv_age::run,
     interchange::run_npm,

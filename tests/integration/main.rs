@@ -18,8 +18,10 @@ mod waiting;
 
 mod bad_input;
 mod delivery;
+mod erasure;
 mod gate_off;
 mod leaks;
+mod ledger;
 mod policy;
 mod start_refusals;
 mod stranger;

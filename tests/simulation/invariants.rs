@@ -128,6 +128,7 @@ pub fn on_reply(world: &mut World, hub: HubId, reply: &Reply, previewed: Option<
         Reply::Retracted { item, .. } => Promise::Withdrawn(*item),
         // A question is a wish and promises nothing about the item.
         Reply::ConsentAsked { .. } | Reply::ConsentRefused { .. } => return Ok(()),
+        Reply::WitnessResumed { .. } | Reply::Erased { .. } => return Ok(()),
         Reply::Noted { item } => return durability::keep_reading(world, hub, *item),
     };
     keep(world, hub, promise)
@@ -227,6 +228,7 @@ pub fn at_the_end(world: &World) -> Held {
             );
         }
         after_restart(world, *hub)?;
+        ledger::invariant_what_was_cosigned_stays(world, *hub)?;
         for (family, key, value) in station.disk.rows() {
             let change = testudo_core::output::Change::Put { family, key, value };
             invariant_opened_content_reaches_named_recipients_only(world, *hub, &change)?;

@@ -203,6 +203,11 @@ pub fn kind(frame: &[u8]) -> &'static str {
         Ok(Message::Control(Control::Consent(_))) => "consent",
         Ok(Message::Control(Control::ConsentAsk(_))) => "consent question",
         Ok(Message::Control(Control::ConsentDeclined(_))) => "consent refusal",
+        Ok(Message::Control(Control::AddCheckpoint(_))) => "add checkpoint",
+        Ok(Message::Control(Control::Cosigned { .. })) => "cosigned",
+        Ok(Message::Control(Control::LastCheckpointAsk)) => "last checkpoint ask",
+        Ok(Message::Control(Control::LastCheckpoint(_))) => "last checkpoint",
+        Ok(Message::Control(Control::Evidence(_))) => "evidence",
         Err(_) => "nonsense",
     }
 }

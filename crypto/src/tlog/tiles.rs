@@ -94,15 +94,19 @@ pub enum TileError {
 }
 
 impl TilePath {
-    /// Every tile and bundle of a tree, bundles last, each kind in order.
+    /// Every tile of hashes of a tree, level by level.
     ///
     /// The right edge is partial; a tile without hashes does not exist.
-    pub fn all(size: TreeSize) -> impl Iterator<Item = Self> {
-        let hashes = (0..TILE_LEVELS).flat_map(move |level| {
+    pub fn hashes(size: TreeSize) -> impl Iterator<Item = Self> {
+        (0..TILE_LEVELS).flat_map(move |level| {
             let nodes = size.get().checked_shr(8 * u32::from(level)).unwrap_or(0);
             Self::row(TileKind::Hashes { level }, nodes)
-        });
-        hashes.chain(Self::row(TileKind::Entries, size.get()))
+        })
+    }
+
+    /// Every bundle of entries of a log, in order.
+    pub fn entries(size: TreeSize) -> impl Iterator<Item = Self> {
+        Self::row(TileKind::Entries, size.get())
     }
 
     fn row(kind: TileKind, nodes: u64) -> impl Iterator<Item = Self> {
@@ -138,6 +142,18 @@ impl TilePath {
     /// The place of its first hash or entry in its level.
     pub fn start(&self) -> u64 {
         self.index.saturating_mul(u64::from(TILE_WIDTH))
+    }
+
+    /// The first entry under the hash at `offset` of this tile, or the first entry of a bundle.
+    pub fn first_entry(&self, offset: u64) -> u64 {
+        let place = self.start().saturating_add(offset);
+        match self.kind {
+            TileKind::Hashes { level } => {
+                let width = 1u64.checked_shl(8 * u32::from(level)).unwrap_or(u64::MAX);
+                place.saturating_mul(width)
+            }
+            TileKind::Entries => place,
+        }
     }
 
     /// The hashes of this tile, as bytes, from a tree that has them.
@@ -277,15 +293,18 @@ mod tests {
     use super::*;
     use crate::merkle::leaf_hash;
 
+    fn all(size: u64) -> impl Iterator<Item = TilePath> {
+        let size = TreeSize::new(size);
+        TilePath::hashes(size).chain(TilePath::entries(size))
+    }
+
     fn paths(size: u64) -> Vec<String> {
-        TilePath::all(TreeSize::new(size))
-            .map(|path| path.to_string())
-            .collect()
+        all(size).map(|path| path.to_string()).collect()
     }
 
     #[test]
     fn the_examples_of_the_specification() {
-        let of_70_000: Vec<TilePath> = TilePath::all(TreeSize::new(70_000)).collect();
+        let of_70_000: Vec<TilePath> = all(70_000).collect();
         let count = |level, full| {
             let of = |path: &&TilePath| path.kind() == TileKind::Hashes { level };
             let counted = of_70_000.iter().filter(of);
@@ -352,7 +371,7 @@ mod tests {
         for leaf in &leaves {
             tree.append(*leaf);
         }
-        for path in TilePath::all(TreeSize::new(600)) {
+        for path in all(600) {
             let TileKind::Hashes { level } = path.kind() else {
                 continue;
             };
@@ -402,7 +421,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_path_of_a_tree_reads_back(size in 0u64..200_000) {
-            for path in TilePath::all(TreeSize::new(size)) {
+            for path in all(size) {
                 prop_assert_eq!(path.to_string().parse(), Ok(path));
             }
         }

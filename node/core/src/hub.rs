@@ -1,10 +1,11 @@
 //! The hub: its state, and the one function that moves it.
 
-mod audience;
 mod asking;
+mod audience;
 mod consent;
 mod decide;
 mod deliver;
+mod erase;
 mod policies;
 pub mod read;
 mod receive;
@@ -13,7 +14,9 @@ mod release;
 mod reseal;
 mod restore;
 mod step;
+mod tick;
 mod withdraw;
+mod witness;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -35,7 +38,7 @@ use crate::keys::HubKeys;
 use crate::outbound::Outbound;
 use crate::output::{Event, Output};
 use crate::records::{
-    ConsentAsk, DeliveryRecord, EpochRecord, GivenNotice, GivenReceipt, ItemRecord, TakenNotice,
+    ConsentAsk, DeliveryRecord, EpochRecord, ErasedRecord, GivenNotice, GivenReceipt, ItemRecord, TakenNotice,
 };
 use crate::refusal::Refusal;
 
@@ -46,6 +49,8 @@ use release::{Job, Sealing};
 use reseal::Resealing;
 pub use restore::{Anchor, HubConfig, RestoreError, Row};
 use step::Pending;
+pub use tick::{NEWEST_ROW, PUBLISHED_ROW};
+use witness::WitnessDesk;
 
 /// Releases that may wait behind the one under way.
 const JOBS_MAX: usize = 256;
@@ -73,6 +78,10 @@ pub struct Hub {
     taken_notices: BTreeMap<ItemId, TakenNotice>,
     consents: BTreeMap<(ItemRef, HubId, HubId), ConsentToken>,
     asks: BTreeMap<asking::AskPlace, ConsentAsk>,
+    erased: BTreeMap<ItemId, ErasedRecord>,
+    /// Which entries of the ledger are about an item, for its erasure.
+    entries_about: BTreeMap<ItemId, BTreeSet<u64>>,
+    envelope_items: BTreeMap<EnvelopeHash, ItemId>,
 
     /// Our own recipient keys, one a week.
     weekly: BTreeMap<Week, WeeklyKey>,
@@ -96,8 +105,10 @@ pub struct Hub {
     sealing_notices: BTreeMap<SealId, HubId>,
     resealing: BTreeMap<SealId, Resealing>,
     loading: BTreeMap<LoadId, Loading>,
+    witness: WitnessDesk,
     checkpoint_size: u64,
     checkpoint_due: Timestamp,
+    expiry_due: Timestamp,
     next_id: u64,
 }
 
@@ -117,6 +128,10 @@ enum Loading {
     Flight(Box<Loaded>),
     /// The body of an item that is to be forwarded.
     Forward(Box<consent::ForwardRequest>),
+    /// What is left of an erased envelope, for a peer.
+    Outer(Box<Loaded>),
+    /// An envelope of which only the outer part is to be left.
+    Erasure(Box<erase::Erasure>),
 }
 
 impl Hub {
@@ -139,7 +154,7 @@ impl Hub {
                 self.turn_keys(&mut out);
                 self.on_tick(&mut out);
             }
-            Input::Stop => self.sign_checkpoint(&mut out),
+            Input::Stop => self.on_stop(&mut out),
         }
         out
     }
@@ -168,6 +183,8 @@ impl Hub {
                 recipient,
             } => self.refuse_consent(id, item, (holder, recipient), out),
             Command::Retract { item } => self.retract(id, item, out),
+            Command::Erase { item, basis } => self.ask_erase(id, item, basis, out),
+            Command::ResumeWitness { hub } => self.resume_witness(id, hub, out),
             Command::Open { item } => self.note_reading(id, item, Act::Opened, out),
             Command::Acknowledge { item } => self.note_reading(id, item, Act::Acknowledged, out),
         };
@@ -191,6 +208,7 @@ impl Hub {
         };
         out.push(Output::Transmit(peer, Outbound::control(peer, hello)));
         self.announce_to(peer, out);
+        self.meet_witness(peer, out);
         self.repeat_receipts(peer, out);
         self.send_consents(peer, out);
         self.send_asks(peer, out);
@@ -245,6 +263,21 @@ impl Hub {
             Control::Announce(bytes) => self.on_announce(peer, &bytes, out),
             Control::ConsentAsk(bytes) => self.on_consent_ask(peer, &bytes, out),
             Control::ConsentDeclined(bytes) => self.on_consent_declined(peer, &bytes, out),
+            Control::AddCheckpoint(bytes) => {
+                self.on_add_checkpoint(peer, &bytes, out);
+                Ok(())
+            }
+            Control::Cosigned {
+                request,
+                status,
+                body,
+            } => self.on_cosigned(peer, request, (status, &body), out),
+            Control::LastCheckpointAsk => {
+                self.on_last_checkpoint_ask(peer, out);
+                Ok(())
+            }
+            Control::LastCheckpoint(bytes) => self.on_last_checkpoint(peer, &bytes, out),
+            Control::Evidence(bytes) => self.on_evidence(&bytes, out),
         }
     }
 

@@ -4,6 +4,7 @@ use testudo_crypto::seal::SealError;
 use testudo_policies::gate::Gate;
 use testudo_protocol::id::{Hash, HubId, ItemId, Timestamp};
 use testudo_protocol::label::Label;
+use testudo_protocol::ledger::Basis;
 
 /// Names one command until its reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,6 +94,18 @@ pub enum Command {
     Retract {
         /// The item.
         item: ItemId,
+    },
+    /// Destroy an item here by law, in all versions, and what the ledger says about it.
+    Erase {
+        /// Which.
+        item: ItemId,
+        /// On what legal basis.
+        basis: Basis,
+    },
+    /// Cosign a ledger again, after somebody has looked at the evidence against it.
+    ResumeWitness {
+        /// Whose ledger.
+        hub: HubId,
     },
     /// A person has opened an item.
     Open {

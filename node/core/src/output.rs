@@ -192,6 +192,18 @@ pub enum Event {
         /// Who.
         peer: HubId,
     },
+    /// A ledger has shown two histories: two signed roots for one size.
+    SplitView {
+        /// Whose.
+        peer: HubId,
+    },
+    /// A peer holds a checkpoint that this hub signed and has lost: its database is an old copy.
+    Behind {
+        /// Who.
+        peer: HubId,
+        /// Entries under that checkpoint.
+        size: u64,
+    },
     /// A checkpoint has been signed.
     Checkpoint {
         /// Entries covered.

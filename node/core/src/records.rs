@@ -8,7 +8,7 @@ use testudo_protocol::id::{
     AudienceId, EnvelopeHash, Hash, HubId, ItemId, ItemRef, ItemVersion, Sequence, Timestamp,
 };
 use testudo_protocol::label::Label;
-use testudo_protocol::ledger::DecisionAct;
+use testudo_protocol::ledger::{Basis, DecisionAct};
 use testudo_protocol::notice::NoticeAct;
 use testudo_protocol::week::Week;
 use zeroize::Zeroize as _;
@@ -23,6 +23,8 @@ pub enum ItemState {
     Corrected,
     /// Withdrawn by its originator; its content is destroyed.
     Retracted,
+    /// Its time is over; its content is destroyed.
+    Expired,
 }
 
 /// One version of one item, own or received.
@@ -225,6 +227,17 @@ pub struct ConsentAsk {
     pub state: ConsentAskState,
 }
 
+/// An item that was erased here by law: refused from then on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasedRecord {
+    /// Which.
+    pub item: ItemId,
+    /// When.
+    pub time: Timestamp,
+    /// On what basis.
+    pub basis: Basis,
+}
+
 /// A receipt that this hub gave and may have to repeat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GivenReceipt {
@@ -295,6 +308,21 @@ pub mod key {
     /// Of an entry of the ledger.
     pub fn index(index: u64) -> Vec<u8> {
         index.to_be_bytes().to_vec()
+    }
+
+    /// Of the verdicts behind a decision, beside its opening.
+    pub fn verdicts(decision: u64) -> Vec<u8> {
+        [index(decision).as_slice(), b"v"].concat()
+    }
+
+    /// Of the outer part that is left of an erased envelope.
+    pub fn outer(hash: EnvelopeHash) -> Vec<u8> {
+        [hash.as_bytes().as_slice(), b"o"].concat()
+    }
+
+    /// Of an erasure.
+    pub fn erased(item: ItemId) -> Vec<u8> {
+        [b"x".as_slice(), item.as_bytes()].concat()
     }
 
     /// Of one version of an item, and of its body.

@@ -124,8 +124,22 @@ pub enum Refusal {
         /// How many.
         waiting: usize,
     },
-    /// The ledger is behind its anchor.
-    #[error("hub is fenced: its ledger is behind its anchor; restore the missing entries before releasing")]
+    /// The item was erased here.
+    #[error("item {item} was erased here; `testudo ledger show` says when and on what basis")]
+    Erased {
+        /// Which.
+        item: ItemId,
+    },
+    /// Nothing speaks against that ledger.
+    #[error("there is no open evidence against the ledger of {hub}; `testudo status` shows where there is")]
+    NoEvidence {
+        /// Whose ledger.
+        hub: HubId,
+    },
+    /// The ledger is behind its anchor, or behind what a peer holds of it.
+    #[error(
+        "hub is fenced: its ledger is behind its anchor or its peers; restore the missing entries before releasing"
+    )]
     Fenced,
     /// Sealing failed, or a structure is over the limit: ours to mend.
     #[error("{what}; this is a defect, please report it")]
@@ -175,6 +189,8 @@ impl Refusal {
             Self::NotAMember { .. } => "not-a-member",
             Self::TooLong { .. } => "too-long",
             Self::Busy { .. } => "busy",
+            Self::Erased { .. } => "erased",
+            Self::NoEvidence { .. } => "no-evidence",
             Self::Fenced => "fenced",
             Self::Internal { .. } => "internal",
         }
@@ -199,7 +215,10 @@ impl Refusal {
             | Self::DeadlinePassed
             | Self::NotAMember { .. }
             | Self::TooLong { .. } => RefusalKind::Usage,
-            Self::NoSuchItem { .. } | Self::NoSuchQuestion { .. } => RefusalKind::NotFound,
+            Self::NoSuchItem { .. }
+            | Self::NoSuchQuestion { .. }
+            | Self::Erased { .. }
+            | Self::NoEvidence { .. } => RefusalKind::NotFound,
             Self::Busy { .. } | Self::Fenced => RefusalKind::Later,
             Self::Internal { .. } => RefusalKind::Internal,
         }

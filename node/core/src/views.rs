@@ -62,6 +62,22 @@ pub enum Reply {
         /// Who is told to destroy it.
         notified: Vec<HubId>,
     },
+    /// An item was erased here.
+    #[serde(rename_all = "camelCase")]
+    Erased {
+        /// Which.
+        item: ItemId,
+        /// How many entries lost their meaning.
+        entries: usize,
+        /// The entry that says so.
+        entry: u64,
+    },
+    /// A ledger is cosigned again.
+    #[serde(rename_all = "camelCase")]
+    WitnessResumed {
+        /// Whose.
+        hub: HubId,
+    },
     /// An opening or acknowledgement was noted.
     #[serde(rename_all = "camelCase")]
     Noted {
@@ -184,7 +200,7 @@ pub struct InboxEntry {
     pub sender: HubId,
     /// Who else sent a copy.
     pub also_via: Vec<HubId>,
-    /// `released`, `corrected` or `retracted`.
+    /// `released`, `corrected`, `retracted` or `expired`.
     pub state: String,
     /// How it may be handled.
     pub label: Label,
@@ -242,8 +258,24 @@ pub struct Status {
     pub ledger_entries: u64,
     /// Root over them, in hexadecimal.
     pub ledger_root: String,
+    /// The newest checkpoint that was shown to witnesses.
+    pub checkpoint: Option<CheckpointView>,
     /// Peers.
     pub peers: Vec<PeerView>,
+}
+
+/// How a checkpoint stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckpointView {
+    /// Entries under it.
+    pub size: u64,
+    /// Who cosigned it.
+    pub cosigned: Vec<HubId>,
+    /// How many full members make a quorum.
+    pub quorum: usize,
+    /// `quorum`, `partial` or `own word`.
+    pub grade: String,
 }
 
 /// One peer as this hub sees it.
@@ -258,4 +290,6 @@ pub struct PeerView {
     pub waiting: usize,
     /// What it last did wrong, if anything.
     pub fault: Option<String>,
+    /// Whether its ledger has shown two histories and nobody has decided yet.
+    pub split_view: bool,
 }

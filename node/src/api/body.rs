@@ -5,6 +5,7 @@ use testudo_core::input::{Draft, ReleaseCommand};
 use testudo_core::views::InboxEntry;
 use testudo_protocol::id::{Hash, HubId, ItemId};
 use testudo_protocol::label::Label;
+use testudo_protocol::ledger::Basis;
 
 /// A draft.
 #[derive(Clone, Serialize, Deserialize)]
@@ -63,6 +64,14 @@ impl From<ReleaseBody> for ReleaseCommand {
 pub struct ForwardBody {
     /// The receiver.
     pub to: HubId,
+}
+
+/// An erasure by law.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EraseBody {
+    /// The code of its legal basis.
+    pub basis: Basis,
 }
 
 /// A consent to be given.

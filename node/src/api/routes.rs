@@ -14,7 +14,8 @@ use testudo_protocol::id::{ItemId, Timestamp};
 
 use super::answer::Problem;
 use super::body::{
-    ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, ForwardBody, ItemDocument, ReleaseBody,
+    ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, EraseBody, ForwardBody, ItemDocument,
+    ReleaseBody,
 };
 use super::policy;
 use crate::process::HubHandle;
@@ -46,9 +47,11 @@ pub(super) fn router(hub: HubHandle) -> Router {
         .route("/v1/items/{item}/consent/refuse", post(consent_refuse))
         .route("/v1/consents", get(consents))
         .route("/v1/items/{item}/retract", post(retract))
+        .route("/v1/items/{item}/erase", post(erase))
         .route("/v1/ledger", get(ledger))
         .route("/v1/policy/diff", get(policy::diff))
         .route("/v1/policy/activate", post(policy::activate))
+        .route("/v1/ledger/resume/{hub}", post(resume))
         .layer(axum::extract::DefaultBodyLimit::max(REQUEST_BYTES_MAX))
         .with_state(hub)
 }
@@ -243,7 +246,24 @@ async fn retract(State(hub): State<HubHandle>, Path(item): Path<String>) -> Answ
     .await
 }
 
-async fn ledger(State(hub): State<HubHandle>) -> Answer<crate::cli::LedgerReport> {
-    let audited = hub.read(crate::cli::audit_ledger).await?;
-    Ok(Json(audited))
+async fn erase(
+    State(hub): State<HubHandle>,
+    Path(item): Path<String>,
+    Json(body): Json<EraseBody>,
+) -> Answer<Reply> {
+    let item = item_id(&item)?;
+    let EraseBody { basis } = body;
+    act(&hub, Command::Erase { item, basis }).await
+}
+
+async fn resume(State(hub): State<HubHandle>, Path(of): Path<String>) -> Answer<Reply> {
+    let of = of.parse();
+    let of =
+        of.map_err(|_| Problem::not_found("a hub is named by its code; `testudo charter show` lists them"))?;
+    act(&hub, Command::ResumeWitness { hub: of }).await
+}
+
+async fn ledger(State(hub): State<HubHandle>) -> Answer<crate::cli::LedgerDocument> {
+    let stored = hub.read(crate::cli::stored_ledger).await?;
+    stored.map(Json).map_err(|sentence| Problem::internal(&sentence))
 }

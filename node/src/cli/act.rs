@@ -122,6 +122,12 @@ pub(super) fn said(reply: &Reply) -> Answer {
         Reply::Retracted { item, notified } => {
             format!("withdrawn {item}\nasked to destroy it: {}", codes(notified))
         }
+        Reply::Erased { item, entries, entry } => {
+            format!(
+                "erased {item}\n{entries} entries of the ledger say nothing any more, entry {entry} says so"
+            )
+        }
+        Reply::WitnessResumed { hub } => format!("the ledger of {hub} is cosigned again"),
         Reply::Noted { item } => format!("noted {item}"),
     };
     Answer::of(reply, text)

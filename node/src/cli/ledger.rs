@@ -1,130 +1,184 @@
-//! `testudo ledger verify`: the hub's own record, held against its openings and its checkpoint.
+//! `testudo ledger`: the hub's own record, audited, published, and proved entry by entry.
 
-use std::collections::BTreeMap;
+mod document;
+mod export;
+mod prove;
+mod show;
+mod verify;
+
+use std::path::PathBuf;
 
 use clap::Subcommand;
-use serde::{Deserialize, Serialize};
-use testudo_core::hub::Hub;
-use testudo_crypto::keys::VerifyingKey;
-use testudo_crypto::note::NoteVerifier;
-use testudo_protocol::ledger::{AuditReport, Ledger, audit};
+use testudo_core::views::Reply;
+use testudo_protocol::id::HubId;
 
-use super::arguments::At;
+pub use document::{LedgerDocument, stored_ledger};
+
+use super::act;
+use super::arguments::{At, item_id};
 use super::client::Client;
-use super::outcome::{Answer, Failure, chain, exit};
+use super::outcome::{Answer, Failure, exit};
+use crate::api::EraseBody;
 use crate::process;
-use crate::store::{Family, Store};
+use document::StoredLedger;
+use verify::Against;
 
 /// What to do with the ledger.
 #[derive(Subcommand)]
 pub(super) enum LedgerCommand {
-    /// Rebuild the tree and check every opening, the checkpoint and the order of acts.
+    /// Rebuild the tree and check openings, checkpoints, signatures and the order of acts.
     Verify {
+        /// A folder that `ledger export` made.
+        #[arg(
+            value_name = "EXPORT",
+            required_unless_present = "data",
+            conflicts_with = "data"
+        )]
+        export: Option<PathBuf>,
+        /// A hub's data folder, running or stopped.
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// A checkpoint kept from earlier, of which the ledger must be a continuation.
+        #[arg(long, value_name = "CHECKPOINT")]
+        since: Option<PathBuf>,
+        /// Logs, witnesses and quorum to trust (C2SP tlog-policy); without it, the keys at hand.
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+        /// Openings that were disclosed with an export.
+        #[arg(long, value_name = "FILE", requires = "export")]
+        openings: Option<PathBuf>,
+    },
+    /// Write the ledger as a folder that public tools read (C2SP tlog-tiles).
+    Export {
+        /// The folder, empty or not there yet.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// Also disclose what the entries say, in a file of their own.
+        #[arg(long, value_name = "FILE")]
+        openings: Option<PathBuf>,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Write a proof that an item was released or received (C2SP tlog-proof).
+    Prove {
+        /// The item's id.
+        item: String,
+        /// The file; `ITEM.tlog-proof` without it.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Check a proof; needs no hub.
+    CheckProof {
+        /// The proof.
+        file: PathBuf,
+        /// Logs, witnesses and quorum to trust; without it, the keys that the proof names.
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+    },
+    /// Destroy an item here by law: its content, and what the ledger says about it.
+    Erase {
+        /// The item's id.
+        item: String,
+        /// The code of the legal basis, such as `gdpr-17.1.d`.
+        #[arg(long, value_name = "CODE")]
+        basis: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Cosign a hub's ledger again, after looking at the evidence against it.
+    Resume {
+        /// Whose ledger.
+        hub: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// List the entries, and what was erased.
+    Show {
+        /// Show fillers too.
+        #[arg(long)]
+        all: bool,
         #[command(flatten)]
         at: At,
     },
 }
 
-/// What the audit found.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct LedgerReport {
-    /// Whether everything is in order.
-    pub ok: bool,
-    /// The first thing that is not.
-    pub fault: Option<String>,
-    /// Entries in the tree.
-    pub entries: u64,
-    /// Root over them, in hexadecimal.
-    pub root: String,
-    /// Entries that the signed checkpoint covers.
-    pub covered: u64,
-    /// Openings that were there and fit.
-    pub opened: u64,
-    /// Entries of each kind.
-    pub kinds: BTreeMap<String, u64>,
-}
-
 impl LedgerCommand {
     pub(super) async fn run(&self) -> Result<Answer, Failure> {
-        let Self::Verify { at } = self;
-        let client = Client::new(at)?;
-        let report: LedgerReport = if client.is_running().await {
-            client.get("/v1/ledger").await?
-        } else {
-            let (hub, _, store, _) = process::load(client.folder())?;
-            audit_ledger(&hub, &store)
-        };
-        match &report.fault {
-            None => Ok(Answer::of(&report, text(&report))),
-            Some(fault) => Err(Failure::new(exit::DATA, "ledger", fault.clone())),
+        match self {
+            Self::Verify {
+                export,
+                data,
+                since,
+                policy,
+                openings,
+            } => {
+                let against = Against::read(since.as_deref(), policy.as_deref(), openings.as_deref())?;
+                match (export, data) {
+                    (Some(folder), _) => verify::verify_export(folder, &against),
+                    (None, Some(data)) => {
+                        let ledger = stored(&At { data: data.clone() }).await?;
+                        Ok(verify::verify_stored(&ledger, &against))
+                    }
+                    (None, None) => Err(Failure::new(
+                        exit::USAGE,
+                        "usage",
+                        "name an export, or a hub with --data DIR",
+                    )),
+                }
+            }
+            Self::Export { folder, openings, at } => {
+                export::export(&stored(at).await?, folder, openings.as_deref())
+            }
+            Self::Prove { item, out, at } => {
+                let item = item_id(item)?;
+                let out = out
+                    .clone()
+                    .unwrap_or_else(|| PathBuf::from(format!("{item}.tlog-proof")));
+                prove::prove(&stored(at).await?, item, &out)
+            }
+            Self::CheckProof { file, policy } => prove::check(file, policy.as_deref()),
+            Self::Erase { item, basis, at } => {
+                let item = item_id(item)?;
+                let basis = basis
+                    .parse()
+                    .map_err(|error| Failure::new(exit::USAGE, "usage", format!("basis: {error}")))?;
+                let path = format!("/v1/items/{item}/erase");
+                let reply: Reply = Client::new(at)?.post(&path, &EraseBody { basis }).await?;
+                Ok(act::said(&reply))
+            }
+            Self::Resume { hub, at } => {
+                let hub: HubId = hub
+                    .parse()
+                    .map_err(|error| Failure::new(exit::USAGE, "usage", format!("hub: {error}")))?;
+                let reply: Reply = Client::new(at)?
+                    .post(&format!("/v1/ledger/resume/{hub}"), &())
+                    .await?;
+                Ok(Answer::of(
+                    &reply,
+                    format!("the ledger of {hub} is cosigned again"),
+                ))
+            }
+            Self::Show { all, at } => Ok(show::show(&stored(at).await?, *all)),
         }
     }
 }
 
-fn text(report: &LedgerReport) -> String {
-    let kinds: Vec<_> = report
-        .kinds
-        .iter()
-        .map(|(kind, count)| format!("{count} {kind}"))
-        .collect();
-    format!(
-        "ledger is in order: {} entries, {} under the signed checkpoint, {} opened\nroot {}\n{}",
-        report.entries,
-        report.covered,
-        report.opened,
-        report.root,
-        kinds.join(", ")
-    )
+/// What the hub has, by way of the running process or from its folder.
+async fn stored(at: &At) -> Result<StoredLedger, Failure> {
+    let client = Client::new(at)?;
+    let damaged = |sentence: String| Failure::new(exit::DATA, "ledger", sentence);
+    let document: LedgerDocument = if client.is_running().await {
+        client.get("/v1/ledger").await?
+    } else {
+        let (hub, _, store, _) = process::load(client.folder())?;
+        stored_ledger(&hub, &store).map_err(damaged)?
+    };
+    document.read().map_err(damaged)
 }
 
-/// Audits what is stored, not what the running hub remembers.
-pub fn audit_ledger(hub: &Hub, store: &Store) -> LedgerReport {
-    match audited(hub, store) {
-        Ok(report) => LedgerReport {
-            ok: true,
-            fault: None,
-            entries: report.entries,
-            root: report.root.digest().to_hex(),
-            covered: report.covered,
-            opened: report.opened,
-            kinds: report
-                .kinds
-                .into_iter()
-                .map(|(kind, count)| (kind.to_owned(), count))
-                .collect(),
-        },
-        Err(fault) => LedgerReport {
-            ok: false,
-            fault: Some(fault),
-            entries: 0,
-            root: String::new(),
-            covered: 0,
-            opened: 0,
-            kinds: BTreeMap::new(),
-        },
-    }
-}
-
-fn audited(hub: &Hub, store: &Store) -> Result<AuditReport, String> {
-    let unread = |error: crate::store::ReadError| chain(&error);
-    let mut leaves = Vec::new();
-    for (expected, (key, value)) in (0u64..).zip(store.scan(Family::Leaf).map_err(unread)?) {
-        if key != expected.to_be_bytes() {
-            return Err(format!("leaf {expected} is missing"));
-        }
-        leaves.push(value.to_vec());
-    }
-    let openings: BTreeMap<u64, Vec<u8>> = (store.scan(Family::Opening).map_err(unread)?.into_iter())
-        .filter_map(|(key, value)| Some((u64::from_be_bytes(key.try_into().ok()?), value.to_vec())))
-        .collect();
-    let charter = hub.gate().charter();
-    let origin = Ledger::origin_of(charter.realm(), hub.me());
-    let checkpoint = store.get(Family::Checkpoint, b"own").map_err(unread)?;
-    let key = charter
-        .member(hub.me())
-        .and_then(|me| VerifyingKey::from_bytes(me.keys.ledger.as_bytes()).ok());
-    let verifier = key.and_then(|key| NoteVerifier::new(origin.clone(), key).ok());
-    let verifier = verifier.ok_or("the charter names no usable ledger key for this hub")?;
-    let signed = checkpoint.as_ref().map(|note| (note.as_slice(), &verifier));
-    audit(&origin, &leaves, &openings, signed).map_err(|error| chain(&error))
+fn no_checkpoint() -> Failure {
+    let sentence = "the hub has not signed a checkpoint yet; ask again after the next tick";
+    Failure::new(exit::LATER, "no-checkpoint", sentence)
 }

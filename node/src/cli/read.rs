@@ -1,5 +1,7 @@
 //! Commands that only look.
 
+use std::process::ExitCode;
+
 use clap::Subcommand;
 use testudo_core::views::{DeliveryView, InboxEntry, Reply, Status};
 
@@ -28,6 +30,11 @@ pub(super) async fn status(at: StatusAt, what: Option<StatusWhat>) -> Result<Ans
         None => {
             let status: Status = client.get("/v1/status").await?;
             let text = status_text(&status);
+            if status.peers.iter().any(|peer| peer.split_view) {
+                // Somebody has to look: a script that only reads exit codes must not miss it.
+                let document = serde_json::to_value(&status).unwrap_or_default();
+                return Ok(Answer::Decided(document, text, ExitCode::from(exit::DATA)));
+            }
             Ok(Answer::of(&status, text))
         }
         Some(StatusWhat::Holdings { item }) => {
@@ -51,7 +58,7 @@ pub(super) async fn status(at: StatusAt, what: Option<StatusWhat>) -> Result<Ans
 
 fn status_text(status: &Status) -> String {
     let health = if status.fenced {
-        "FENCED: the ledger is behind its anchor; nothing is released"
+        "FENCED: the ledger is behind its anchor or its peers; nothing is signed or released"
     } else {
         "running"
     };
@@ -59,7 +66,22 @@ fn status_text(status: &Status) -> String {
         "hub {} in {}: {health}\ncharter {}, policies {}\nledger {} entries, root {}\n",
         status.hub, status.realm, status.charter, status.policies, status.ledger_entries, status.ledger_root
     );
+    match &status.checkpoint {
+        Some(checkpoint) => text.push_str(&format!(
+            "checkpoint of {} entries, cosigned by {} ({}; a quorum is {})\n",
+            checkpoint.size,
+            checkpoint.cosigned.len(),
+            checkpoint.grade,
+            checkpoint.quorum
+        )),
+        None => text.push_str("no checkpoint published yet\n"),
+    }
     for peer in &status.peers {
+        let split = if peer.split_view {
+            "; TWO HISTORIES: its ledger has two signed roots for one size; look, then `testudo ledger resume`"
+        } else {
+            ""
+        };
         let state = if peer.connected {
             "connected"
         } else {
@@ -71,7 +93,7 @@ fn status_text(status: &Status) -> String {
             .map(|fault| format!("; last fault: {fault}"))
             .unwrap_or_default();
         text.push_str(&format!(
-            "{:<8} {state}, {} waiting{fault}\n",
+            "{:<8} {state}, {} waiting{fault}{split}\n",
             peer.hub, peer.waiting
         ));
     }

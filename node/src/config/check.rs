@@ -12,6 +12,7 @@ use crate::telemetry::{Filter, LogFormat};
 
 use super::error::{Origin, Problem, shown};
 use super::raw::{RawApprovals, RawConfig};
+use super::tick::Tick;
 use super::{ApprovalFiles, Config, Log, STORE_FOLDER, Setting};
 
 /// Longest path of a Unix socket on Linux: `sun_path` has 108 bytes, the last one is zero.
@@ -42,6 +43,7 @@ pub(super) fn check(
         .map(|text| it.path("policies.national", text));
     let intake_policies = raw.policies.intake.map(|text| it.path("policies.intake", text));
     let approvals = it.approvals(raw.approvals);
+    let tick = it.parse::<Tick>("ledger.tick", raw.ledger.tick, ToString::to_string);
     let control_socket = it.path("control.socket", raw.control.socket);
     let format = it.parse::<LogFormat>("log.format", raw.log.format, ToString::to_string);
     let filter = it.parse::<Filter>("log.filter", raw.log.filter, ToString::to_string);
@@ -63,8 +65,8 @@ pub(super) fn check(
         );
     }
 
-    match (listen, format, filter) {
-        (Some(listen), Some(format), Some(filter)) if it.problems.is_empty() => Ok(Config {
+    match (listen, tick, format, filter) {
+        (Some(listen), Some(tick), Some(format), Some(filter)) if it.problems.is_empty() => Ok(Config {
             data,
             listen,
             charter,
@@ -73,6 +75,7 @@ pub(super) fn check(
             national_policies,
             intake_policies,
             approvals,
+            tick,
             log: Log { format, filter },
             tap,
             control_socket,

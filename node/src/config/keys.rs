@@ -93,6 +93,12 @@ pub(super) const KEYS: &[Key] = &[
         about: "Where to go with what is above the level of this hub; shown where it is refused.",
     },
     Key {
+        path: "ledger.tick",
+        default: Some("15min"),
+        sample: "15min",
+        about: "Time between two checkpoints that peers cosign: `5min` to `60min`. Delivery never waits for one.",
+    },
+    Key {
         path: "control.socket",
         default: Some("control.sock"),
         sample: "control.sock",

@@ -18,6 +18,7 @@ mod keys;
 mod layer;
 mod raw;
 mod suggest;
+mod tick;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -31,6 +32,7 @@ use crate::telemetry::{Filter, LogFormat};
 
 pub use error::{ConfigError, Origin, PROBLEMS_MAX, Problem, Problems};
 pub use example::example;
+pub use tick::{Tick, TickError};
 
 /// Name of the configuration file in the data folder.
 pub const FILE_NAME: &str = "hub.toml";
@@ -60,6 +62,8 @@ pub struct Config {
     pub intake_policies: Option<PathBuf>,
     /// What the authorities have approved.
     pub approvals: ApprovalFiles,
+    /// Time between two checkpoints of the ledger.
+    pub tick: Tick,
     /// How to log.
     pub log: Log,
     /// Where a test build writes down what it sends; always none in other builds.

@@ -17,6 +17,7 @@ pub(super) struct RawConfig {
     pub policies: RawPolicies,
     #[serde(default)]
     pub approvals: RawApprovals,
+    pub ledger: RawLedger,
     pub control: RawControl,
     pub log: RawLog,
     #[serde(default)]
@@ -52,6 +53,12 @@ pub(super) struct RawApprovals {
     pub accreditation: Option<String>,
     pub crypto: Option<String>,
     pub channel: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLedger {
+    pub tick: String,
 }
 
 #[derive(Debug, Deserialize)]

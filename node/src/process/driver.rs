@@ -15,7 +15,7 @@ use testudo_protocol::id::HubId;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
 
-use super::rows;
+use super::{rows, unfinished};
 use crate::clock;
 use crate::store::{Anchor, Mark, Store};
 use crate::transport::{Transport, TransportEvent};
@@ -248,15 +248,17 @@ impl Driver {
         if changes.is_empty() {
             return Ok(());
         }
-        let (write, purge) = rows::changes(changes);
+        let (mut write, purge) = rows::changes(changes);
+        // What has to be purged is written down in the same batch: a crash before it is done is made up for at
+        // the next start.
+        write.extend(unfinished::note(&purge));
         self.store
             .write(&write)
             .map_err(Fatal::because("the database cannot be written"))?;
         if purge.is_empty() {
             return Ok(());
         }
-        self.store
-            .purge_all(&purge)
+        unfinished::purge(&self.store, &purge)
             .map_err(Fatal::because("erased content cannot be removed from the files"))
     }
 
@@ -386,6 +388,12 @@ fn report(event: &Event) {
         Event::PeerFault { peer, what } => warn!(peer = %peer, error = %what, "peer broke the protocol"),
         Event::Equivocation { peer } => {
             error!(peer = %peer, "peer has signed two envelopes for one place of its log; evidence is kept");
+        }
+        Event::SplitView { peer } => {
+            error!(peer = %peer, "a ledger has two signed roots for one size; evidence is kept, and nothing of it is cosigned until `testudo ledger resume`");
+        }
+        Event::Behind { peer, size } => {
+            error!(peer = %peer, tree_size = *size, "peer holds a checkpoint that this hub signed and has lost; the hub is fenced");
         }
         Event::Checkpoint { size } => info!(tree_size = *size, "checkpoint signed"),
     }

@@ -21,14 +21,12 @@ use testudo_protocol::statement::{Accreditation, CryptoApproval, StatementError}
 
 use super::driver::{Driver, Fatal, HubHandle, Request};
 use super::rows::load_rows;
+use super::unfinished::{self, FinishError};
 use crate::clock;
 use crate::config::ApprovalFiles;
 use crate::folder::{FolderError, HubFolder};
 use crate::store::{Anchor, OpenError, ReadAnchorError, ReadError, Store};
 use crate::transport::{self, PeerEntry, Transport, TransportConfig};
-
-/// Time between two checkpoints.
-const TICK_MILLIS: u64 = 15 * 60 * 1_000;
 
 /// How often the core is told that time passes.
 const TIMER: Duration = Duration::from_secs(1);
@@ -54,6 +52,9 @@ pub enum StartError {
     /// A row.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// An erasure that a crash interrupted.
+    #[error("an erasure that was interrupted cannot be finished")]
+    Unfinished(#[from] FinishError),
     /// The anchor.
     #[error(transparent)]
     Anchor(#[from] ReadAnchorError),
@@ -113,6 +114,8 @@ pub fn load(folder: &HubFolder) -> Result<(Hub, Vec<Output>, Store, Option<CoreA
     let approvals = approvals(&folder.config.approvals, charter.realm(), me)?;
     let gate = Gate::new(engine(folder)?, charter)?.with_approvals(approvals);
     let store = Store::open(&folder.config.store(), folder.storage_key()?, me.as_str())?;
+    // Before anything is read or served: what was erased must be gone from the files too.
+    unfinished::finish(&store)?;
     let anchor = Anchor::new(&folder.config.anchor)
         .read()?
         .map(|anchored| CoreAnchor {
@@ -124,7 +127,7 @@ pub fn load(folder: &HubFolder) -> Result<(Hub, Vec<Output>, Store, Option<CoreA
         keys,
         gate,
         entropy: Entropy::from_os()?,
-        tick_millis: TICK_MILLIS,
+        tick_millis: folder.config.tick.millis(),
     };
     let (hub, begin) = Hub::restore(config, load_rows(&store)?, anchor.as_ref(), clock::now())?;
     Ok((hub, begin, store, anchor))

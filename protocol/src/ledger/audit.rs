@@ -1,4 +1,4 @@
-//! The offline audit of one ledger: tree, checkpoint, openings and the order of acts.
+//! The offline audit of one ledger: tree, checkpoints, openings and the order of acts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +8,33 @@ use testudo_crypto::note::{Note, NoteVerifier};
 
 use super::entry::Entry;
 use super::leaf::{Leaf, Opening, OpeningError};
+use crate::id::EnvelopeHash;
+
+/// How much of what the leaves mean is at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// What somebody chose to disclose: a gap says nothing.
+    Disclosed,
+    /// Everything that the hub has: each gap needs an entry that says why.
+    Whole,
+}
+
+/// What is to be audited.
+#[derive(Clone, Copy)]
+pub struct Audit<'a> {
+    /// The origin line of the ledger.
+    pub origin: &'a str,
+    /// The leaves in order of index, as they are published.
+    pub leaves: &'a [Vec<u8>],
+    /// Openings by index; those present must fit.
+    pub openings: &'a BTreeMap<u64, Vec<u8>>,
+    /// Whether that is all of them.
+    pub extent: Extent,
+    /// The last checkpoint, its signatures checked by the caller; none for a ledger that never signed.
+    pub checkpoint: Option<&'a Checkpoint>,
+    /// A checkpoint that somebody kept from earlier, checked likewise.
+    pub since: Option<&'a Checkpoint>,
+}
 
 /// What an audit found in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +47,8 @@ pub struct AuditReport {
     pub covered: u64,
     /// Openings that were there and fit.
     pub opened: u64,
+    /// Openings that were destroyed, as a later entry says.
+    pub erased: u64,
     /// Entries of each kind.
     pub kinds: BTreeMap<&'static str, u64>,
 }
@@ -77,6 +106,34 @@ pub enum AuditError {
         /// Which entry.
         index: u64,
     },
+    /// An opening is missing and nothing says why.
+    #[error("entry {index} has no opening, and no entry says that it was erased")]
+    Unexplained {
+        /// Which entry.
+        index: u64,
+    },
+    /// An opening is there that an entry says was destroyed.
+    #[error("entry {index} still has the opening that an erasure destroyed")]
+    NotErased {
+        /// Which entry.
+        index: u64,
+    },
+}
+
+impl AuditError {
+    /// The first offending entry, where one entry can be named.
+    pub fn index(&self) -> Option<u64> {
+        match self {
+            Self::Leaf { index }
+            | Self::Opening(OpeningError::Malformed { index } | OpeningError::Mismatch { index })
+            | Self::Undecided { index }
+            | Self::ReceiptWithoutRelease { index }
+            | Self::Unexplained { index }
+            | Self::NotErased { index } => Some(*index),
+            Self::Shrunk { found, .. } => Some(*found),
+            Self::Checkpoint | Self::Origin { .. } | Self::Root { .. } => None,
+        }
+    }
 }
 
 /// Audits leaves in order of index against their openings and the last checkpoint.
@@ -93,55 +150,85 @@ pub fn audit(
     checkpoint: Option<(&[u8], &NoteVerifier)>,
 ) -> Result<AuditReport, AuditError> {
     let signed = checkpoint
-        .map(|(note, key)| read_checkpoint(origin, note, key))
+        .map(|(note, key)| read_checkpoint(note, key))
         .transpose()?;
-    let mut frontier = Frontier::new();
-    let mut state = StateRules::default();
-    let mut report = AuditReport {
-        entries: 0,
-        root: frontier.root(),
-        covered: 0,
-        opened: 0,
-        kinds: BTreeMap::new(),
+    let audit = Audit {
+        origin,
+        leaves,
+        openings,
+        extent: Extent::Whole,
+        checkpoint: signed.as_ref(),
+        since: None,
     };
-    for (index, bytes) in (0u64..).zip(leaves) {
-        let leaf = Leaf::from_bytes(bytes).ok_or(AuditError::Leaf { index })?;
-        frontier.append(leaf.hash());
-        if let Some(opening) = openings.get(&index) {
-            let opening = Opening::read(opening, &leaf, origin, index)?;
-            state.check(index, &opening.record().entry)?;
-            report.opened = report.opened.saturating_add(1);
-            let count = report.kinds.entry(opening.record().entry.kind()).or_insert(0);
-            *count = count.saturating_add(1);
+    audit.run()
+}
+
+impl Audit<'_> {
+    /// Rebuilds the tree and checks everything that was handed in.
+    ///
+    /// # Errors
+    /// [`AuditError`] names the first offending entry.
+    pub fn run(&self) -> Result<AuditReport, AuditError> {
+        for checkpoint in self.checkpoint.iter().chain(&self.since) {
+            self.check_extent(checkpoint)?;
         }
-        if let Some(signed) = signed.as_ref().filter(|signed| signed.size == frontier.size()) {
-            check_root(signed, frontier.root())?;
-            report.covered = signed.size.get();
+        let mut frontier = Frontier::new();
+        let mut state = StateRules::new(self.extent);
+        let mut report = AuditReport {
+            entries: 0,
+            root: frontier.root(),
+            covered: self.checkpoint.map_or(0, |signed| signed.size.get()),
+            opened: 0,
+            erased: 0,
+            kinds: BTreeMap::new(),
+        };
+        for (index, bytes) in (0u64..).zip(self.leaves) {
+            let leaf = Leaf::from_bytes(bytes).ok_or(AuditError::Leaf { index })?;
+            frontier.append(leaf.hash());
+            match self.openings.get(&index) {
+                Some(opening) => {
+                    let opening = Opening::read(opening, &leaf, self.origin, index)?;
+                    let entry = &opening.record().entry;
+                    state.take(index, entry)?;
+                    report.opened = report.opened.saturating_add(1);
+                    let count = report.kinds.entry(entry.kind()).or_insert(0);
+                    *count = count.saturating_add(1);
+                }
+                None => state.miss(index),
+            }
+            let due = |signed: &&&Checkpoint| signed.size == frontier.size();
+            for signed in self.checkpoint.iter().chain(&self.since).filter(due) {
+                check_root(signed, frontier.root())?;
+            }
         }
+        report.erased = state.finish(self.openings)?;
+        report.entries = frontier.size().get();
+        report.root = frontier.root();
+        Ok(report)
     }
-    report.entries = frontier.size().get();
-    report.root = frontier.root();
-    match signed {
-        Some(signed) if signed.size.get() > report.entries => Err(AuditError::Shrunk {
-            expected: signed.size.get(),
-            found: report.entries,
-        }),
-        _ => Ok(report),
+
+    fn check_extent(&self, checkpoint: &Checkpoint) -> Result<(), AuditError> {
+        if checkpoint.origin != self.origin {
+            return Err(AuditError::Origin {
+                expected: self.origin.to_owned(),
+                found: checkpoint.origin.clone(),
+            });
+        }
+        let found = self.leaves.len() as u64;
+        if checkpoint.size.get() > found {
+            return Err(AuditError::Shrunk {
+                expected: checkpoint.size.get(),
+                found,
+            });
+        }
+        Ok(())
     }
 }
 
-fn read_checkpoint(origin: &str, note: &[u8], key: &NoteVerifier) -> Result<Checkpoint, AuditError> {
+fn read_checkpoint(note: &[u8], key: &NoteVerifier) -> Result<Checkpoint, AuditError> {
     let verified = Note::parse(note).and_then(|note| note.verify(std::slice::from_ref(key)));
     let verified = verified.map_err(|_| AuditError::Checkpoint)?;
-    let checkpoint = Checkpoint::parse(verified.text()).map_err(|_| AuditError::Checkpoint)?;
-    if checkpoint.origin == origin {
-        Ok(checkpoint)
-    } else {
-        Err(AuditError::Origin {
-            expected: origin.to_owned(),
-            found: checkpoint.origin,
-        })
-    }
+    Checkpoint::parse(verified.text()).map_err(|_| AuditError::Checkpoint)
 }
 
 fn check_root(signed: &Checkpoint, found: Root) -> Result<(), AuditError> {
@@ -156,14 +243,26 @@ fn check_root(signed: &Checkpoint, found: Root) -> Result<(), AuditError> {
 }
 
 /// The order of acts that every ledger must show.
-#[derive(Default)]
 struct StateRules {
+    extent: Extent,
     decided: BTreeSet<u64>,
-    released: BTreeSet<crate::id::EnvelopeHash>,
+    released: BTreeSet<EnvelopeHash>,
+    missing: BTreeSet<u64>,
+    erased: BTreeSet<u64>,
 }
 
 impl StateRules {
-    fn check(&mut self, index: u64, entry: &Entry) -> Result<(), AuditError> {
+    fn new(extent: Extent) -> Self {
+        Self {
+            extent,
+            decided: BTreeSet::new(),
+            released: BTreeSet::new(),
+            missing: BTreeSet::new(),
+            erased: BTreeSet::new(),
+        }
+    }
+
+    fn take(&mut self, index: u64, entry: &Entry) -> Result<(), AuditError> {
         match entry {
             Entry::Decision(_) => {
                 self.decided.insert(index);
@@ -171,16 +270,41 @@ impl StateRules {
             Entry::Release {
                 envelope, decision, ..
             } => {
-                if !self.decided.contains(decision) {
+                // A decision whose opening is not at hand may be one: its own gap is judged elsewhere.
+                let covered = self.decided.contains(decision) || self.missing.contains(decision);
+                if !covered {
                     return Err(AuditError::Undecided { index });
                 }
                 self.released.insert(*envelope);
             }
             Entry::Receipt { envelope, .. } if !self.released.contains(envelope) => {
-                return Err(AuditError::ReceiptWithoutRelease { index });
+                // Its release may be among those that were erased.
+                let first = || self.missing.first().is_some();
+                if self.extent == Extent::Whole && !first() {
+                    return Err(AuditError::ReceiptWithoutRelease { index });
+                }
             }
+            Entry::Erased { entries, .. } => self.erased.extend(entries),
             _ => {}
         }
         Ok(())
+    }
+
+    fn miss(&mut self, index: u64) {
+        self.missing.insert(index);
+    }
+
+    /// Every gap has its reason, and nothing that was erased is there. Returns how many gaps there are.
+    fn finish(&self, openings: &BTreeMap<u64, Vec<u8>>) -> Result<u64, AuditError> {
+        if self.extent == Extent::Disclosed {
+            return Ok(0);
+        }
+        if let Some(index) = self.missing.difference(&self.erased).next() {
+            return Err(AuditError::Unexplained { index: *index });
+        }
+        match self.erased.iter().find(|index| openings.contains_key(index)) {
+            Some(index) => Err(AuditError::NotErased { index: *index }),
+            None => Ok(self.missing.len() as u64),
+        }
     }
 }

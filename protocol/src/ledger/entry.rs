@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AudienceId, CharterVersion, EnvelopeHash, Hash, HubId, ItemRef, Sequence, Timestamp};
+use crate::id::{
+    AudienceId, CharterVersion, EnvelopeHash, Hash, HubId, ItemId, ItemRef, Sequence, Timestamp,
+};
 use crate::receipt::Act;
 use crate::week::Week;
 
@@ -70,6 +72,72 @@ pub enum Outcome {
 pub enum IncidentKind {
     /// A peer has signed two envelopes for one place of a log.
     Equivocation,
+    /// A peer has signed two roots for one size of its ledger.
+    SplitView,
+}
+
+/// One checkpoint of another hub that this one cosigned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// SHA-256 of its origin line.
+    pub origin: Hash,
+    /// Its size.
+    pub size: u64,
+    /// Its root.
+    pub root: Hash,
+}
+
+/// Longest code of a legal basis, in bytes.
+pub const BASIS_BYTES_MAX: usize = 32;
+
+/// The legal basis of an erasure, as a short code of the operator's own register.
+///
+/// Lower-case letters, digits, dots and hyphens: a code such as `gdpr-17.1.d`, and no room for a sentence that
+/// could name a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Basis(String);
+
+/// A text that is not such a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a basis is a code such as `gdpr-17.1.d`: 1 to {BASIS_BYTES_MAX} lower-case letters, digits, dots and hyphens"
+)]
+pub struct BasisError;
+
+impl std::str::FromStr for Basis {
+    type Err = BasisError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = (1..=BASIS_BYTES_MAX).contains(&text.len());
+        let plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+        if fits && text.bytes().all(plain) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BasisError)
+        }
+    }
+}
+
+impl TryFrom<String> for Basis {
+    type Error = BasisError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Basis> for String {
+    fn from(basis: Basis) -> Self {
+        basis.0
+    }
+}
+
+impl std::fmt::Display for Basis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// What happened to a recipient key of this hub.
@@ -185,6 +253,29 @@ pub enum Entry {
         /// How many members it was sealed to; the others are owed.
         sealed_to: u32,
     },
+    /// Nothing happened: fills the tree up, so that its size does not say how much did.
+    Filler,
+    /// This hub witnessed the ledgers of others since its last checkpoint.
+    Cosigned {
+        /// What it cosigned.
+        checkpoints: Vec<Seen>,
+    },
+    /// The content of an item, and what earlier entries mean, was destroyed here by law.
+    Erased {
+        /// Which item, in all versions.
+        item: ItemId,
+        /// The entries whose openings were destroyed.
+        entries: Vec<u64>,
+        /// On what basis.
+        basis: Basis,
+    },
+    /// A person decided about evidence against a ledger; it is cosigned again.
+    WitnessResumed {
+        /// Whose ledger.
+        peer: HubId,
+        /// Hash of the evidence.
+        evidence: Hash,
+    },
 }
 
 impl Entry {
@@ -202,6 +293,10 @@ impl Entry {
             Self::Incident { .. } => "incident",
             Self::RecipientKey { .. } => "recipient-key",
             Self::AudienceKey { .. } => "audience-key",
+            Self::Filler => "filler",
+            Self::Cosigned { .. } => "cosigned",
+            Self::Erased { .. } => "erased",
+            Self::WitnessResumed { .. } => "witness-resumed",
         }
     }
 }

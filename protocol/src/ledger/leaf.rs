@@ -114,17 +114,21 @@ impl Opening {
         Ok([self.salt.as_bytes().as_slice(), &wire::encode(&self.record)?].concat())
     }
 
+    /// Reads an opening that has not been held against a leaf; `None` if it is malformed.
+    ///
+    /// It says nothing before [`Opening::leaf`] of it has been found in a ledger.
+    pub fn unchecked(bytes: &[u8]) -> Option<Self> {
+        let (salt, record) = bytes.split_first_chunk::<32>()?;
+        Some(Self::new(Salt::from_bytes(*salt), wire::decode(record).ok()?))
+    }
+
     /// Reads an opening and checks it against the leaf at its index.
     ///
     /// # Errors
     /// [`OpeningError`] names the leaf.
     pub fn read(bytes: &[u8], leaf: &Leaf, origin: &str, index: u64) -> Result<Self, OpeningError> {
         let malformed = OpeningError::Malformed { index };
-        let (salt, record) = bytes.split_first_chunk::<32>().ok_or(malformed)?;
-        let opening = Self::new(
-            Salt::from_bytes(*salt),
-            wire::decode(record).map_err(|_| malformed)?,
-        );
+        let opening = Self::unchecked(bytes).ok_or(malformed)?;
         let computed = opening.leaf(origin, index).map_err(|_| malformed)?;
         if computed == *leaf {
             Ok(opening)

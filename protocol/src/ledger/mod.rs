@@ -6,11 +6,22 @@
 //! nothing is sent without one.
 
 mod audit;
+mod disclosure;
 mod entry;
+mod export;
 mod leaf;
 mod tree;
+mod witness;
 
-pub use audit::{AuditError, AuditReport, audit};
-pub use entry::{Decision, DecisionAct, Entry, IncidentKind, KeyAct, Outcome, Record};
+pub use audit::{Audit, AuditError, AuditReport, Extent, audit};
+pub use disclosure::{DisclosureError, ProofExtra, read_openings, write_openings};
+pub use entry::{
+    BASIS_BYTES_MAX, Basis, BasisError, Decision, DecisionAct, Entry, IncidentKind, KeyAct, Outcome, Record,
+    Seen,
+};
+pub use export::{
+    CHECKPOINT_FILE, COSIGNERS_FILE, ExportError, ExportedFile, Published, PublishedError, VKEY_FILE, export,
+};
 pub use leaf::{LEAF_BYTES, Leaf, Opening, OpeningError};
-pub use tree::{Appended, Ledger, Recorded, RecordedError, RestoreError};
+pub use tree::{Appended, Ledger, Recorded, RecordedError, RestoreError, TICK_ENTRIES};
+pub use witness::{SplitView, Verdict, Witnessed, consider, quorum, read_request};

@@ -4,7 +4,7 @@ use testudo_crypto::checkpoint::Checkpoint;
 use testudo_crypto::commit::Salt;
 use testudo_crypto::digest::Digest;
 use testudo_crypto::entropy::Entropy;
-use testudo_crypto::merkle::{Frontier, Root, TreeSize};
+use testudo_crypto::merkle::{LeafIndex, Root, Tree, TreeSize};
 use testudo_crypto::note::{Note, NoteError, NoteSigner};
 
 use super::entry::{Decision, Entry, Record};
@@ -14,6 +14,9 @@ use crate::id::{Hash, HubId};
 use crate::realm::Realm;
 use crate::wire::EncodeError;
 
+/// Entries between two published checkpoints, or a multiple: what others see of a tick.
+pub const TICK_ENTRIES: u64 = 64;
+
 /// The ledger of one hub in one realm.
 ///
 /// INVARIANT (durable prefix): the first `durable` leaves are on stable storage. It is raised
@@ -22,7 +25,7 @@ use crate::wire::EncodeError;
 pub struct Ledger {
     origin: String,
     leaves: Vec<Leaf>,
-    frontier: Frontier,
+    tree: Tree,
     durable: u64,
 }
 
@@ -107,7 +110,7 @@ impl Ledger {
         Self {
             origin,
             leaves: Vec::new(),
-            frontier: Frontier::new(),
+            tree: Tree::new(),
             durable: 0,
         }
     }
@@ -115,6 +118,11 @@ impl Ledger {
     /// The origin line of a hub's checkpoints.
     pub fn origin_of(realm: &Realm, hub: HubId) -> String {
         format!("{}/{}/ledger/{hub}", realm.federation(), realm.name())
+    }
+
+    /// The name under which a hub cosigns the checkpoints of others.
+    pub fn cosigner_of(realm: &Realm, hub: HubId) -> String {
+        format!("{}/{}/witness/{hub}", realm.federation(), realm.name())
     }
 
     /// Rebuilds the tree from leaves read back from stable storage, in order of index.
@@ -139,7 +147,7 @@ impl Ledger {
     }
 
     fn push(&mut self, leaf: Leaf) {
-        self.frontier.append(leaf.hash());
+        self.tree.append(leaf.hash());
         self.leaves.push(leaf);
     }
 
@@ -150,7 +158,7 @@ impl Ledger {
 
     /// How many entries there are, durable or not.
     pub fn size(&self) -> TreeSize {
-        self.frontier.size()
+        self.tree.size()
     }
 
     /// How many entries are on stable storage.
@@ -160,12 +168,35 @@ impl Ledger {
 
     /// The root over all entries.
     pub fn root(&self) -> Root {
-        self.frontier.root()
+        self.tree.root()
     }
 
-    /// The hashes of all leaves, for proofs.
-    pub fn leaf_hashes(&self) -> Vec<Digest> {
-        self.leaves.iter().map(Leaf::hash).collect()
+    /// The root over the first `size` entries; `None` if there are fewer.
+    pub fn root_at(&self, size: TreeSize) -> Option<Root> {
+        self.tree.root_at(size)
+    }
+
+    /// Proves that an entry is among the first `size`; `None` if it is not.
+    pub fn prove_inclusion(&self, index: u64, size: TreeSize) -> Option<Vec<Digest>> {
+        self.tree.prove_inclusion(LeafIndex::new(index), size)
+    }
+
+    /// Proves that the first `old` entries are a prefix of the first `new`; `None` if they are not.
+    pub fn prove_consistency(&self, old: TreeSize, new: TreeSize) -> Option<Vec<Digest>> {
+        self.tree.prove_consistency(old, new)
+    }
+
+    /// How many fillers a tick adds, so that a checkpoint after `signed` entries stands at a multiple of
+    /// [`TICK_ENTRIES`] and an empty tick looks like any other.
+    pub fn padding(&self, signed: TreeSize) -> u64 {
+        let over = self.size().get() % TICK_ENTRIES;
+        if over > 0 {
+            TICK_ENTRIES.saturating_sub(over)
+        } else if self.size() == signed {
+            TICK_ENTRIES
+        } else {
+            0
+        }
     }
 
     /// Adds an entry under a fresh salt. It counts for nothing until it is durable.

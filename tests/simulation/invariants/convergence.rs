@@ -67,7 +67,7 @@ fn check_copy(world: &World, hub: HubId, record: &ItemRecord) -> Held {
     if original.state == ItemState::Retracted && record.state != ItemState::Retracted {
         return broken(NAME, hub, format_args!("has not heard that {item} is withdrawn"));
     }
-    if disk.has_body(item) == (record.state == ItemState::Retracted) {
+    if disk.has_body(item) == matches!(record.state, ItemState::Retracted | ItemState::Expired) {
         return broken(
             NAME,
             hub,

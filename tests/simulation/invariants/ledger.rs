@@ -8,7 +8,8 @@ use testudo_crypto::checkpoint::Checkpoint;
 use testudo_crypto::merkle::Frontier;
 use testudo_crypto::note::Note;
 use testudo_protocol::id::HubId;
-use testudo_protocol::ledger::{Entry, Leaf, audit};
+use testudo_protocol::ledger::{Entry, Leaf, Witnessed, audit};
+use testudo_protocol::wire;
 
 use super::{Broken, Held, broken};
 use crate::disk::Disk;
@@ -91,6 +92,36 @@ pub fn invariant_ledgers_only_grow_and_verify(world: &World, hub: HubId) -> Held
             Some(Entry::Decision(decided)) if decided.item == *item && decision < index => {}
             _ => return broken(NAME, hub, format_args!("release {index} without its decision")),
         }
+    }
+    Ok(())
+}
+
+/// Whatever a witness cosigned of a ledger is still a prefix of it, and every ledger has a witness.
+pub fn invariant_what_was_cosigned_stays(world: &World, hub: HubId) -> Held {
+    const NAME: &str = "what_was_cosigned_stays";
+    let roots = roots(&world.stations[&hub].disk, hub)?;
+    let row = [b"w".as_slice(), hub.as_bytes()].concat();
+    let mut witnesses = 0;
+    for (witness, station) in &world.stations {
+        let Some(held) = station.disk.row(Family::Checkpoint, &row) else {
+            continue;
+        };
+        let held: Witnessed = match wire::decode(held) {
+            Ok(held) => held,
+            Err(error) => return broken(NAME, *witness, error),
+        };
+        let root = testudo_crypto::digest::hex(held.root.as_bytes());
+        if roots.get(&held.size) != Some(&root) || held.stopped.is_some() {
+            return broken(
+                NAME,
+                hub,
+                format_args!("{witness} cosigned {} entries that it has not", held.size),
+            );
+        }
+        witnesses += 1;
+    }
+    if witnesses == 0 {
+        return broken(NAME, hub, "nobody has cosigned it");
     }
     Ok(())
 }

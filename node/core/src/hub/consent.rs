@@ -41,7 +41,7 @@ impl Hub {
             return Err(Refusal::NotAMember { hub: to });
         }
         let record = self.latest(item).ok_or(Refusal::NoSuchItem { item })?;
-        if record.state == ItemState::Retracted {
+        if matches!(record.state, ItemState::Retracted | ItemState::Expired) {
             return Err(Refusal::Withdrawn { item });
         }
         if record.originator == self.me {

@@ -142,7 +142,8 @@ impl Hub {
             flight, peer, key, ..
         } = loaded;
         let entry = key.map(|place| (Family::Envelope, key::envelope(place.envelope)));
-        let part = flight.again.then(|| self.part_row(flight.item, *peer));
+        let is_left = flight.again && !self.is_erased(flight.item.item);
+        let part = is_left.then(|| self.part_row(flight.item, *peer));
         let envelope = (Family::Envelope, key::envelope(flight.envelope));
         [Some(envelope), entry, part]
             .into_iter()
@@ -152,14 +153,22 @@ impl Hub {
 
     pub(super) fn on_loaded(&mut self, id: LoadId, row: Option<Vec<u8>>, out: &mut Vec<Output>) {
         match self.loading.remove(&id) {
-            // A row that is gone was destroyed: so is the item.
-            Some(Loading::Flight(mut loaded)) => {
+            // A row that is gone was destroyed: so is the item. Of an erased envelope the outer part is left, which
+            // keeps the receiver's chain whole.
+            Some(Loading::Flight(loaded)) if row.is_none() && loaded.rows.is_empty() => {
+                let load = LoadId(self.next_id());
+                let outer = key::outer(loaded.flight.envelope);
+                self.loading.insert(load, Loading::Outer(loaded));
+                out.push(Output::Load(load, Family::Envelope, outer));
+            }
+            Some(Loading::Flight(mut loaded) | Loading::Outer(mut loaded)) => {
                 if let Some(row) = row {
                     loaded.rows.push(row);
                     self.load_next(loaded, out);
                 }
             }
             Some(Loading::Forward(request)) => self.on_body_loaded(*request, row, out),
+            Some(Loading::Erasure(erasure)) => self.on_erasure_loaded(*erasure, row, out),
             None => {}
         }
     }
@@ -219,10 +228,12 @@ impl Hub {
         let peer = loaded.peer;
         let entry = loaded.key.and_then(|_| loaded.rows.get(1));
         for row in entry.into_iter().chain(loaded.rows.first()) {
-            if let Ok(envelope) = Envelope::decode(row) {
-                let outer = envelope.outer().to_bytes();
-                self.transmit_control(peer, Control::OuterOnly(outer), out);
-            }
+            let outer = match Envelope::decode(row) {
+                Ok(envelope) => envelope.outer().to_bytes(),
+                // All that an erasure left.
+                Err(_) => row.clone(),
+            };
+            self.transmit_control(peer, Control::OuterOnly(outer), out);
         }
     }
 
@@ -231,7 +242,7 @@ impl Hub {
         let lost = || NoPermit::Denied(vec![Self::NO_RECORD.to_owned()]);
         let delivery = self.deliveries.get(&(item, receiver)).ok_or_else(lost)?;
         let record = self.items.get(&item).ok_or_else(lost)?;
-        if record.state == ItemState::Retracted {
+        if matches!(record.state, ItemState::Retracted | ItemState::Expired) {
             return Err(NoPermit::Denied(Vec::new()));
         }
         let consent = self.consents.get(&(item, self.me, receiver));

@@ -39,6 +39,7 @@ impl Hub {
             ItemState::Released => "released",
             ItemState::Corrected => "corrected",
             ItemState::Retracted => "retracted",
+            ItemState::Expired => "expired",
         };
         InboxEntry {
             item: record.item.item,
@@ -87,6 +88,7 @@ impl Hub {
             fenced: self.fenced,
             ledger_entries: self.ledger.size().get(),
             ledger_root: self.ledger.root().digest().to_hex(),
+            checkpoint: self.checkpoint_view(),
             peers: peers.map(|code| self.peer_view(code)).collect(),
         }
     }
@@ -100,6 +102,7 @@ impl Hub {
             connected: state.is_some_and(|state| state.connected),
             waiting: self.deliveries.values().filter(waits).count(),
             fault: state.and_then(|state| state.fault.clone()),
+            split_view: self.has_split(hub),
         }
     }
 }

@@ -307,7 +307,7 @@ impl Hub {
         let withdrawn = self.taken_notices.get(&header.item.item).is_some_and(|notice| {
             notice.originator == header.originator && notice.up_to >= header.item.version
         });
-        if withdrawn {
+        if withdrawn || self.is_erased(header.item.item) {
             return Outcome::Withdrawn;
         }
         // What this deployment is not accredited for it does not store, whoever sent it.
@@ -504,7 +504,7 @@ impl Hub {
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
         let latest = self.latest(item).ok_or(Refusal::NoSuchItem { item })?;
-        if latest.state == ItemState::Retracted {
+        if matches!(latest.state, ItemState::Retracted | ItemState::Expired) {
             return Err(Refusal::Withdrawn { item });
         }
         let of = latest.item;

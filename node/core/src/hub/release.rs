@@ -427,6 +427,9 @@ impl Hub {
         {
             return Err(Refusal::Withdrawn { item });
         }
+        if self.is_erased(item) {
+            return Err(Refusal::Erased { item });
+        }
         let Composed {
             decided,
             header,
@@ -637,7 +640,8 @@ impl Hub {
             .copied()
             .collect();
         for item in earlier {
-            if let Some(record) = self.items.get_mut(&item) {
+            let standing = |record: &&mut ItemRecord| record.state != ItemState::Expired;
+            if let Some(record) = self.items.get_mut(&item).filter(standing) {
                 record.state = ItemState::Corrected;
                 step.put(Family::Item, key::item(item), record)?;
             }
@@ -704,7 +708,7 @@ impl Decided {
 
 /// Stores the lines behind a decision's root as part of its step.
 pub(super) fn put_verdicts(step: &mut Step, decision: u64, lines: &[VerdictLine]) -> Result<(), Refusal> {
-    let row = [key::index(decision), b"v".to_vec()].concat();
+    let row = key::verdicts(decision);
     let bytes = wire::encode(&lines).map_err(|_| Refusal::Internal {
         what: "verdicts are over their limit",
     })?;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use testudo_crypto::entropy::Entropy;
-use testudo_crypto::merkle::Frontier;
-use testudo_crypto::note::{NoteError, NoteSigner};
+use testudo_crypto::merkle::TreeSize;
+use testudo_crypto::note::{Note, NoteError, NoteSigner};
 use testudo_crypto::seal::{AudienceSecret, Identity};
 use testudo_policies::gate::Gate;
 use testudo_protocol::announcement::Announcement;
@@ -19,11 +19,13 @@ use super::Hub;
 use super::audience::PeerKey;
 use super::recipient_key::WeeklyKey;
 use super::step::Step;
+use super::tick::PUBLISHED_ROW;
+use super::witness::{AHEAD_ROW, WitnessDesk};
 use crate::keys::HubKeys;
 use crate::output::{Family, Output};
 use crate::records::{
-    BodyRow, ConsentAsk, DeliveryRecord, DeliveryState, EpochRecord, GivenNotice, GivenReceipt, ItemRecord,
-    KeyRow, TakenNotice, key::CONSENT_ASK_KEY_BYTES,
+    BodyRow, ConsentAsk, DeliveryRecord, DeliveryState, EpochRecord, ErasedRecord, GivenNotice, GivenReceipt,
+    ItemRecord, KeyRow, TakenNotice, key::CONSENT_ASK_KEY_BYTES,
 };
 
 /// Who a hub is and by what it decides.
@@ -140,6 +142,9 @@ impl Hub {
             own_keys: BTreeMap::new(),
             peer_keys: BTreeMap::new(),
             asks: BTreeMap::new(),
+            erased: BTreeMap::new(),
+            entries_about: BTreeMap::new(),
+            envelope_items: BTreeMap::new(),
             peers: BTreeMap::new(),
             pending: BTreeMap::new(),
             jobs: VecDeque::new(),
@@ -148,8 +153,10 @@ impl Hub {
             sealing_notices: BTreeMap::new(),
             resealing: BTreeMap::new(),
             loading: BTreeMap::new(),
+            witness: WitnessDesk::default(),
             checkpoint_size: anchor.map_or(0, |anchor| anchor.size),
             checkpoint_due: now.plus_millis(tick_millis),
+            expiry_due: now,
             next_id: 0,
         };
         let mut openings = BTreeMap::new();
@@ -157,7 +164,14 @@ impl Hub {
             hub.take_row(family, &key, value, &mut openings)
                 .ok_or(RestoreError::Row { family })?;
         }
+        for (index, opening) in &openings {
+            hub.note_opening(*index, opening);
+        }
         hub.keep_openings(openings);
+        // The first tick of a ledger comes at once, so that it has witnesses before it has much to lose.
+        if hub.witness.published.is_none() {
+            hub.checkpoint_due = now;
+        }
         let mut out = Vec::new();
         hub.begin_ledger(&mut out);
         hub.turn_keys(&mut out);
@@ -175,7 +189,8 @@ impl Hub {
         openings: &mut BTreeMap<u64, Vec<u8>>,
     ) -> Option<()> {
         match family {
-            Family::Leaf | Family::Checkpoint | Family::Envelope | Family::Evidence => {}
+            Family::Leaf | Family::Envelope | Family::Evidence => {}
+            Family::Checkpoint => self.take_checkpoint(key, value)?,
             Family::Opening => {
                 if let Ok(index) = <[u8; 8]>::try_from(key) {
                     openings.insert(u64::from_be_bytes(index), value);
@@ -215,6 +230,10 @@ impl Hub {
                 let (envelope, _) = key.split_first_chunk::<32>()?;
                 self.given_receipts
                     .insert((EnvelopeHash::new(*envelope), receipt.fields().act), given);
+            }
+            Family::Notice if key.starts_with(b"x") => {
+                let record: ErasedRecord = wire::decode(&value).ok()?;
+                self.erased.insert(record.item, record);
             }
             Family::Notice if key.first() == Some(&b'g') => {
                 let notice: GivenNotice = wire::decode(&value).ok()?;
@@ -285,6 +304,29 @@ impl Hub {
         Some(())
     }
 
+    /// A checkpoint of our own, or what is held of another's ledger.
+    fn take_checkpoint(&mut self, key: &[u8], value: Vec<u8>) -> Option<()> {
+        let hub = |code: &[u8]| HubId::from_wire(code.try_into().ok()?).ok();
+        match key {
+            PUBLISHED_ROW => self.witness.published = Some(Note::parse(&value).ok()?),
+            AHEAD_ROW => {
+                // A peer has shown that we signed more than is here; it may have come back since.
+                let ahead = self.signed_by_us(&value)?;
+                self.fenced |= self.ledger.root_at(ahead.size) != Some(ahead.root);
+            }
+            [b'w', code @ ..] => {
+                self.witness.held.insert(hub(code)?, wire::decode(&value).ok()?);
+            }
+            [b'e', code @ ..] => {
+                let code = hub(code)?;
+                self.fenced |= code == self.me;
+                self.witness.evidence.insert(code, value);
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
     /// Keeps the openings of decisions on which something still has to be sent.
     fn keep_openings(&mut self, mut openings: BTreeMap<u64, Vec<u8>>) {
         for delivery in self.deliveries.values() {
@@ -331,12 +373,6 @@ fn index_of(key: &[u8]) -> Result<u64, RestoreError> {
 
 /// Whether the tree, cut to the anchor's size, has the anchor's root.
 fn contains(ledger: &Ledger, anchor: &Anchor) -> bool {
-    let mut frontier = Frontier::new();
-    for leaf in ledger.leaf_hashes() {
-        if frontier.size().get() == anchor.size {
-            break;
-        }
-        frontier.append(leaf);
-    }
-    frontier.size().get() == anchor.size && frontier.root().digest().to_hex() == anchor.root
+    let root = ledger.root_at(TreeSize::new(anchor.size));
+    root.is_some_and(|root| root.digest().to_hex() == anchor.root)
 }

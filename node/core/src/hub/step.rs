@@ -1,6 +1,7 @@
 //! One durable step: its changes, its ledger entries, and what may happen only afterwards.
 
 use serde::Serialize;
+use testudo_crypto::note::Note;
 use testudo_protocol::exchange::Control;
 use testudo_protocol::id::HubId;
 use testudo_protocol::ledger::{Entry, Record};
@@ -46,6 +47,8 @@ pub(super) enum After {
     NextJob,
     /// Tell the operator.
     Report(Event),
+    /// Show a checkpoint to witnesses; always behind the anchor that names it.
+    Publish(Note),
     /// Replace the anchor.
     Anchor {
         /// Entries covered.
@@ -93,6 +96,7 @@ impl Hub {
     ///
     /// A crash before the step is durable leaves neither the entry nor the act it describes.
     pub(super) fn enter(&mut self, step: &mut Step, entry: Entry) -> Result<(u64, Vec<u8>), Refusal> {
+        let about = entry.clone();
         let record = Record {
             time: self.now,
             entry,
@@ -103,6 +107,7 @@ impl Hub {
             .map_err(|_| Refusal::Internal {
                 what: "a ledger entry is over its limit",
             })?;
+        self.note_entry(appended.index, &about);
         step.put_bytes(
             Family::Leaf,
             key::index(appended.index),
@@ -147,6 +152,7 @@ impl Hub {
             After::Notices(peer) => self.send_notices(peer, out),
             After::NextJob => self.next_job(out),
             After::Report(event) => out.push(Output::Report(event)),
+            After::Publish(note) => self.publish(note, out),
             After::Anchor { size, root, note } => {
                 out.push(Output::Anchor { size, root, note });
                 out.push(Output::Report(Event::Checkpoint { size }));
@@ -169,34 +175,6 @@ impl Hub {
     pub(super) fn transmit_control(&mut self, peer: HubId, control: Control, out: &mut Vec<Output>) {
         if self.is_connected(peer) {
             out.push(Output::Transmit(peer, Outbound::control(peer, control)));
-        }
-    }
-
-    /// Signs the tree as it stands, stores the note, then has the anchor replaced.
-    ///
-    /// Only durable entries are signed: the note goes into the batch behind them. A crash
-    /// between the two leaves an older anchor, which the longer tree contains.
-    pub(super) fn sign_checkpoint(&mut self, out: &mut Vec<Output>) {
-        let size = self.ledger.size().get();
-        if self.fenced || size == self.checkpoint_size {
-            return;
-        }
-        let Ok(note) = self.ledger.checkpoint(&self.signer) else {
-            return;
-        };
-        let note = note.to_bytes();
-        let root = self.ledger.root().digest().to_hex();
-        self.checkpoint_size = size;
-        let mut step = Step::default();
-        step.put_bytes(Family::Checkpoint, b"own".to_vec(), note.clone());
-        step.then(After::Anchor { size, root, note });
-        self.commit(step, out);
-    }
-
-    pub(super) fn on_tick(&mut self, out: &mut Vec<Output>) {
-        if self.now >= self.checkpoint_due {
-            self.checkpoint_due = self.now.plus_millis(self.tick_millis);
-            self.sign_checkpoint(out);
         }
     }
 }

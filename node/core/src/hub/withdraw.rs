@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use testudo_crypto::seal::{self, SealError};
-use testudo_protocol::consent::ConsentToken;
 use testudo_protocol::exchange::Control;
 use testudo_protocol::id::{HubId, ItemId, ItemRef, ItemVersion, Timestamp};
 use testudo_protocol::ledger::Entry;
@@ -37,19 +36,7 @@ impl Hub {
             item,
             version: self.own(item)?,
         };
-        // Whoever got it onward got it by our consent.
-        let onward = (self.consents.values())
-            .map(ConsentToken::fields)
-            .filter(|consent| consent.originator == self.me && consent.item.item == item)
-            .map(|consent| consent.recipient)
-            .filter(|recipient| *recipient != self.me);
-        let mut holders: Vec<HubId> = (self.deliveries.values())
-            .filter(|delivery| delivery.item.item == item && delivery.may_have_left())
-            .map(|delivery| delivery.receiver)
-            .chain(onward)
-            .collect();
-        holders.sort();
-        holders.dedup();
+        let holders = self.holders(item);
         let mut step = Step::default();
         let notices = u32::try_from(holders.len()).unwrap_or(u32::MAX);
         self.enter(&mut step, Entry::Retract { up_to, notices })?;

@@ -1,0 +1,317 @@
+//! Erasing by law: what an item said, and what the ledger says about it, destroyed here for ever.
+//!
+//! Destroyed are the content, the envelopes in which we sent it, the openings of every entry about it, and
+//! the record of the item itself. What stays is the leaves, which say nothing; the outer parts of our
+//! envelopes, so that the chains of receivers stay whole; an entry that says that it was done and on what
+//! basis; and the id, which is refused from then on, however it comes back.
+//!
+//! Expiry goes the same way as a withdrawal: at the instant that the originator's label names, every holder
+//! destroys the content, enters that it did, and tells whoever sent it.
+
+use std::collections::BTreeSet;
+
+use testudo_protocol::consent::ConsentToken;
+use testudo_protocol::envelope::Envelope;
+use testudo_protocol::id::{EnvelopeHash, HubId, ItemId, ItemRef, Timestamp};
+use testudo_protocol::ledger::{Basis, Entry, Opening};
+use testudo_protocol::notice::NoticeAct;
+use testudo_protocol::receipt::Act;
+
+use super::step::{After, Step};
+use super::{Hub, Loading};
+use crate::input::{CommandId, LoadId};
+use crate::output::{Family, Output};
+use crate::records::{DeliveryState, ErasedRecord, ItemState, key};
+use crate::refusal::Refusal;
+use crate::views::Reply;
+
+/// Time between two looks for items whose time is over, in milliseconds.
+const EXPIRY_MILLIS: u64 = 60 * 1_000;
+
+/// Expired items that one look destroys; the next takes the rest.
+const EXPIRED_MAX: usize = 64;
+
+/// An erasure that is reading the envelopes it has to cut down to their outer parts.
+pub(super) struct Erasure {
+    command: CommandId,
+    item: ItemId,
+    basis: Basis,
+    to_read: Vec<EnvelopeHash>,
+    outers: Vec<(EnvelopeHash, Vec<u8>)>,
+}
+
+impl Hub {
+    /// Notes which item an entry is about, so that an erasure finds it.
+    pub(super) fn note_entry(&mut self, index: u64, entry: &Entry) {
+        let item = match entry {
+            Entry::Decision(decision) => Some(decision.item.item),
+            Entry::Release { item, envelope, .. } => {
+                self.envelope_items.insert(*envelope, item.item);
+                Some(item.item)
+            }
+            Entry::Received { item, envelope, .. } => {
+                if let Some(item) = item {
+                    self.envelope_items.insert(*envelope, item.item);
+                }
+                item.map(|item| item.item)
+            }
+            Entry::Receipt { envelope, .. } => self.envelope_items.get(envelope).copied(),
+            Entry::Retract { up_to, .. } | Entry::Purged { up_to, .. } => Some(up_to.item),
+            Entry::Consent { item, .. } => Some(item.item),
+            _ => None,
+        };
+        if let Some(item) = item {
+            self.entries_about.entry(item).or_default().insert(index);
+        }
+    }
+
+    /// The same for an entry that is read back from its opening.
+    pub(super) fn note_opening(&mut self, index: u64, opening: &[u8]) {
+        if let Some(opening) = Opening::unchecked(opening) {
+            self.note_entry(index, &opening.record().entry);
+        }
+    }
+
+    /// Begins an erasure. Nothing is changed before every envelope has been read.
+    pub(super) fn ask_erase(
+        &mut self,
+        command: CommandId,
+        item: ItemId,
+        basis: Basis,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        if self.erased.contains_key(&item) {
+            return Err(Refusal::Erased { item });
+        }
+        if !self.entries_about.contains_key(&item) {
+            return Err(Refusal::NoSuchItem { item });
+        }
+        let sent = self
+            .deliveries
+            .values()
+            .filter(|delivery| delivery.item.item == item);
+        let made: BTreeSet<EnvelopeHash> = sent.map(|delivery| delivery.envelope).collect();
+        let erasure = Erasure {
+            command,
+            item,
+            basis,
+            to_read: made.into_iter().collect(),
+            outers: Vec::new(),
+        };
+        self.go_on_erasing(erasure, out);
+        Ok(())
+    }
+
+    fn go_on_erasing(&mut self, erasure: Erasure, out: &mut Vec<Output>) {
+        if let Some(envelope) = erasure.to_read.last().copied() {
+            let load = LoadId(self.next_id());
+            self.loading.insert(load, Loading::Erasure(Box::new(erasure)));
+            out.push(Output::Load(load, Family::Envelope, key::envelope(envelope)));
+            return;
+        }
+        let command = erasure.command;
+        if let Err(refusal) = self.erase(erasure, out) {
+            out.push(Output::Reply(command, Err(refusal)));
+        }
+    }
+
+    /// An envelope has been read: its outer part is kept.
+    pub(super) fn on_erasure_loaded(
+        &mut self,
+        mut erasure: Erasure,
+        row: Option<Vec<u8>>,
+        out: &mut Vec<Output>,
+    ) {
+        let envelope = erasure.to_read.pop();
+        let decoded = row.and_then(|row| Envelope::decode(&row).ok());
+        if let (Some(envelope), Some(decoded)) = (envelope, decoded) {
+            erasure.outers.push((envelope, decoded.outer().to_bytes()));
+        }
+        self.go_on_erasing(erasure, out);
+    }
+
+    /// Everything in one step: a crash leaves all of it or nothing, and files that still hold erased bytes
+    /// are cleaned again at the next start.
+    fn erase(&mut self, erasure: Erasure, out: &mut Vec<Output>) -> Result<(), Refusal> {
+        let Erasure {
+            command,
+            item,
+            basis,
+            outers,
+            ..
+        } = erasure;
+        let mut step = Step::default();
+        for (envelope, outer) in outers {
+            step.put_bytes(Family::Envelope, key::outer(envelope), outer);
+            step.erase(Family::Envelope, key::envelope(envelope));
+        }
+        self.tell_holders(&mut step, item)?;
+        let entries: Vec<u64> = self
+            .entries_about
+            .remove(&item)
+            .unwrap_or_default()
+            .into_iter()
+            .collect();
+        for index in &entries {
+            step.erase(Family::Opening, key::index(*index));
+            step.erase(Family::Opening, key::verdicts(*index));
+            self.openings.remove(index);
+        }
+        self.forget_item(&mut step, item)?;
+        let record = ErasedRecord {
+            item,
+            time: self.now,
+            basis: basis.clone(),
+        };
+        step.put(Family::Notice, key::erased(item), &record)?;
+        self.erased.insert(item, record);
+        let count = entries.len();
+        let (entry, _) = self.enter(&mut step, Entry::Erased { item, entries, basis })?;
+        step.then(After::Reply(
+            command,
+            Reply::Erased {
+                item,
+                entries: count,
+                entry,
+            },
+        ));
+        self.commit(step, out);
+        Ok(())
+    }
+
+    /// Asks everyone who may hold one of our own items to destroy it too.
+    fn tell_holders(&mut self, step: &mut Step, item: ItemId) -> Result<(), Refusal> {
+        let Ok(version) = self.own(item) else {
+            return Ok(());
+        };
+        let up_to = ItemRef { item, version };
+        for holder in self.holders(item) {
+            if !self.given_notices.contains_key(&(item, holder)) {
+                self.give_notice(step, NoticeAct::Retracted, holder, up_to)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Everyone who may have a version: by our sending, or onward by our consent.
+    pub(super) fn holders(&self, item: ItemId) -> Vec<HubId> {
+        let onward = (self.consents.values())
+            .map(ConsentToken::fields)
+            .filter(|consent| consent.originator == self.me && consent.item.item == item)
+            .map(|consent| consent.recipient)
+            .filter(|recipient| *recipient != self.me);
+        let mut holders: Vec<HubId> = (self.deliveries.values())
+            .filter(|delivery| delivery.item.item == item && delivery.may_have_left())
+            .map(|delivery| delivery.receiver)
+            .chain(onward)
+            .collect();
+        holders.sort();
+        holders.dedup();
+        holders
+    }
+
+    /// Removes records, content and tokens, and gives up what was still to be sent.
+    fn forget_item(&mut self, step: &mut Step, item: ItemId) -> Result<(), Refusal> {
+        for delivery in self
+            .deliveries
+            .values_mut()
+            .filter(|delivery| delivery.item.item == item)
+        {
+            if delivery.state == DeliveryState::Queued {
+                delivery.state = DeliveryState::Withheld {
+                    rules: Vec::new(),
+                    settled: false,
+                };
+                step.put(
+                    Family::Delivery,
+                    key::delivery(delivery.item, delivery.receiver),
+                    delivery,
+                )?;
+            }
+        }
+        let versions: Vec<ItemRef> = self
+            .items
+            .keys()
+            .filter(|known| known.item == item)
+            .copied()
+            .collect();
+        for version in versions {
+            for (carrier, envelope) in self.carriers(version) {
+                self.give_receipt(step, carrier, Act::Purged, envelope, version)?;
+            }
+            step.erase(Family::Item, key::item(version));
+            step.erase(Family::Body, key::item(version));
+            self.items.remove(&version);
+            self.titles.remove(&version);
+        }
+        let tokens: Vec<_> = self
+            .consents
+            .keys()
+            .filter(|(of, ..)| of.item == item)
+            .copied()
+            .collect();
+        for (of, holder, recipient) in tokens {
+            step.erase(Family::Consent, key::consent(of, holder, recipient));
+            self.consents.remove(&(of, holder, recipient));
+        }
+        let asked: Vec<_> = self
+            .asks
+            .keys()
+            .filter(|(of, ..)| of.item == item)
+            .copied()
+            .collect();
+        for (of, holder, recipient) in asked {
+            step.erase(Family::Consent, key::consent_ask(of, holder, recipient));
+            self.asks.remove(&(of, holder, recipient));
+        }
+        Ok(())
+    }
+
+    /// Destroys the content of items whose time is over. Their records stay and say so.
+    pub(super) fn expire(&mut self, out: &mut Vec<Output>) {
+        if self.fenced || self.now < self.expiry_due {
+            return;
+        }
+        self.expiry_due = self.now.plus_millis(EXPIRY_MILLIS);
+        let over = |at: u64| at > 0 && Timestamp::from_seconds(at) <= self.now;
+        let due: Vec<ItemRef> = (self.items.values())
+            .filter(|record| matches!(record.state, ItemState::Released | ItemState::Corrected))
+            .filter(|record| over(record.label.expires_at))
+            .map(|record| record.item)
+            .take(EXPIRED_MAX)
+            .collect();
+        for item in due {
+            let mut step = Step::default();
+            if self.expire_one(&mut step, item).is_ok() {
+                self.commit(step, out);
+            }
+        }
+    }
+
+    fn expire_one(&mut self, step: &mut Step, item: ItemRef) -> Result<(), Refusal> {
+        let Some(record) = self.items.get_mut(&item) else {
+            return Ok(());
+        };
+        let originator = record.originator;
+        record.state = ItemState::Expired;
+        step.put(Family::Item, key::item(item), record)?;
+        step.erase(Family::Body, key::item(item));
+        self.titles.remove(&item);
+        self.enter(
+            step,
+            Entry::Purged {
+                up_to: item,
+                originator,
+            },
+        )?;
+        for (carrier, envelope) in self.carriers(item) {
+            self.give_receipt(step, carrier, Act::Purged, envelope, item)?;
+        }
+        Ok(())
+    }
+
+    /// Whether an item of this id was erased here: it is refused, however it comes.
+    pub(super) fn is_erased(&self, item: ItemId) -> bool {
+        self.erased.contains_key(&item)
+    }
+}

@@ -1,0 +1,469 @@
+//! Witnessing between peers: each shows the others its checkpoints, and cosigns theirs.
+//!
+//! What is remembered of a peer's ledger is replaced in the very step in which it was compared, and the
+//! cosignature leaves only when that step is durable. Two roots of one ledger for one size are proof: both
+//! notes are kept, entered, and told to everybody, and nothing of that ledger is cosigned until a person
+//! decides.
+//!
+//! What peers cosigned of our own ledger is also what we are held against: a peer that has a checkpoint
+//! which we signed and do not have any more shows that our database is an old copy, and fences this hub.
+
+use std::collections::BTreeMap;
+
+use testudo_crypto::checkpoint::Checkpoint;
+use testudo_crypto::digest::Digest;
+use testudo_crypto::keys::VerifyingKey;
+use testudo_crypto::merkle::TreeSize;
+use testudo_crypto::note::{Note, NoteVerifier};
+use testudo_crypto::tlog::add_checkpoint::{AddCheckpoint, AddCheckpointReply};
+use testudo_crypto::tlog::cosignature::{Cosigner, CosignerKey};
+use testudo_protocol::charter::Status;
+use testudo_protocol::exchange::Control;
+use testudo_protocol::id::{Hash, HubId};
+use testudo_protocol::label::Class;
+use testudo_protocol::ledger::{
+    Entry, IncidentKind, Ledger, SplitView, Verdict, Witnessed, consider, quorum, read_request,
+};
+use testudo_protocol::wire;
+
+use super::step::{After, Step};
+use super::tick::PUBLISHED_ROW;
+use super::{Hub, PeerFault};
+use crate::input::CommandId;
+use crate::output::{Event, Family, Output};
+use crate::refusal::Refusal;
+use crate::views::{CheckpointView, Reply};
+
+/// Row of a checkpoint of our own that a peer holds and we do not: what the fence stands on.
+pub(super) const AHEAD_ROW: &[u8] = b"ahead";
+
+/// How far a cosignature's time may be from ours, in seconds.
+const CLOCK_SECONDS_MAX: u64 = 5 * 60;
+
+/// How often one checkpoint is shown to one peer over one connection: once to learn its size, once with
+/// the proof from there, and once more.
+const OFFERS_MAX: u8 = 3;
+
+/// What this hub knows as a witness, and of its witnesses.
+#[derive(Default)]
+pub(super) struct WitnessDesk {
+    /// The ledgers of others.
+    pub held: BTreeMap<HubId, Witnessed>,
+    /// Evidence against them, as it is told to others.
+    pub evidence: BTreeMap<HubId, Vec<u8>>,
+    /// Our own newest published checkpoint, with the cosignatures that came.
+    pub published: Option<Note>,
+    /// Requests under way.
+    offers: BTreeMap<HubId, Offer>,
+    /// The size that a peer last cosigned of ours.
+    sizes: BTreeMap<HubId, TreeSize>,
+}
+
+struct Offer {
+    request: Hash,
+    text: String,
+    tries: u8,
+}
+
+/// Row of what is held of a peer's ledger.
+pub(super) fn held_row(hub: HubId) -> Vec<u8> {
+    [b"w".as_slice(), hub.as_bytes()].concat()
+}
+
+/// Row of the evidence against a peer's ledger.
+pub(super) fn evidence_row(hub: HubId) -> Vec<u8> {
+    [b"e".as_slice(), hub.as_bytes()].concat()
+}
+
+impl Hub {
+    fn ledger_key(&self, hub: HubId) -> Option<VerifyingKey> {
+        let member = self.gate.charter().member(hub)?;
+        VerifyingKey::from_bytes(member.keys.ledger.as_bytes()).ok()
+    }
+
+    fn log_key(&self, hub: HubId) -> Option<NoteVerifier> {
+        let origin = Ledger::origin_of(self.gate.charter().realm(), hub);
+        NoteVerifier::new(origin, self.ledger_key(hub)?).ok()
+    }
+
+    fn cosigner_key(&self, hub: HubId) -> Option<CosignerKey> {
+        let name = Ledger::cosigner_of(self.gate.charter().realm(), hub);
+        CosignerKey::new(name, self.ledger_key(hub)?).ok()
+    }
+
+    /// The member whose ledger has this origin.
+    fn owner(&self, origin: &str) -> Option<HubId> {
+        let charter = self.gate.charter();
+        let mut codes = charter.members().map(|member| member.code);
+        codes.find(|code| Ledger::origin_of(charter.realm(), *code) == origin)
+    }
+
+    /// Begins a connection: asks what the peer has of ours, shows it our checkpoint, tells it what is
+    /// known against others.
+    pub(super) fn meet_witness(&mut self, peer: HubId, out: &mut Vec<Output>) {
+        self.witness.offers.remove(&peer);
+        self.send_control(peer, Control::LastCheckpointAsk, out);
+        let evidence: Vec<Vec<u8>> = self.witness.evidence.values().cloned().collect();
+        for evidence in evidence {
+            self.send_control(peer, Control::Evidence(evidence), out);
+        }
+        self.offer(peer, 1, out);
+    }
+
+    /// Shows a new checkpoint to everybody who is connected.
+    pub(super) fn publish(&mut self, note: Note, out: &mut Vec<Output>) {
+        self.witness.published = Some(note);
+        let peers: Vec<HubId> = self.peers.keys().copied().collect();
+        for peer in peers {
+            self.offer(peer, 1, out);
+        }
+    }
+
+    fn offer(&mut self, peer: HubId, tries: u8, out: &mut Vec<Output>) {
+        let Some(published) = self.witness.published.as_ref().filter(|_| !self.fenced) else {
+            return;
+        };
+        let Ok(checkpoint) = Checkpoint::parse(published.text()) else {
+            return;
+        };
+        if !self.is_connected(peer) {
+            return;
+        }
+        let text = published.text().to_owned();
+        let old = self.witness.sizes.get(&peer).copied().unwrap_or_default();
+        let proof = self.ledger.prove_consistency(old, checkpoint.size);
+        // What the other witnesses said is no business of this one.
+        let request = proof.and_then(|proof| {
+            let note = Note::sign(text.clone(), &[&self.signer]).ok()?;
+            AddCheckpoint::new(old, proof, note).ok()
+        });
+        let Some(request) = request else { return };
+        let bytes = request.to_bytes();
+        let offer = Offer {
+            request: Digest::of(&bytes).into(),
+            text,
+            tries,
+        };
+        self.witness.offers.insert(peer, offer);
+        self.send_control(peer, Control::AddCheckpoint(bytes), out);
+    }
+
+    /// A peer asks this hub to cosign.
+    pub(super) fn on_add_checkpoint(&mut self, peer: HubId, bytes: &[u8], out: &mut Vec<Output>) {
+        let request = Hash::from(Digest::of(bytes));
+        if let Some(reply) = self.witness_request(peer, request, bytes, out) {
+            self.send_control(peer, answer(request, &reply), out);
+        }
+    }
+
+    /// The answer to a request, unless it waits for a step to be durable.
+    fn witness_request(
+        &mut self,
+        peer: HubId,
+        hash: Hash,
+        bytes: &[u8],
+        out: &mut Vec<Output>,
+    ) -> Option<AddCheckpointReply> {
+        let request = match read_request(bytes) {
+            Ok(request) => request,
+            Err(reply) => return Some(reply),
+        };
+        let owner = self
+            .owner(&request.checkpoint().origin)
+            .filter(|owner| *owner != self.me);
+        let Some((owner, key)) = owner.and_then(|owner| Some((owner, self.log_key(owner)?))) else {
+            return Some(AddCheckpointReply::UnknownOrigin);
+        };
+        match consider(self.witness.held.get(&owner), &request, &key) {
+            Verdict::Refuse(reply) => Some(reply),
+            Verdict::SplitView(evidence) => {
+                self.keep_evidence(owner, &evidence, out);
+                Some(AddCheckpointReply::Unprocessable)
+            }
+            Verdict::Cosign(held) => {
+                let seconds = self.now.millis() / 1_000;
+                let name = Ledger::cosigner_of(self.gate.charter().realm(), self.me);
+                let line = Cosigner::new(name, &self.keys.ledger).ok()?;
+                let line = line.cosign(request.note().text(), seconds).ok()?;
+                let mut step = Step::default();
+                step.put(Family::Checkpoint, held_row(owner), &held).ok()?;
+                // Compared and replaced in one step of one thread. A crash before it is durable leaves the
+                // older record, and nothing that was said.
+                self.witness.held.insert(owner, held);
+                let reply = AddCheckpointReply::Cosigned(vec![line]);
+                step.then(After::Control(peer, answer(hash, &reply)));
+                self.commit(step, out);
+                None
+            }
+        }
+    }
+
+    /// A witness has answered.
+    pub(super) fn on_cosigned(
+        &mut self,
+        peer: HubId,
+        request: Hash,
+        (status, body): (u16, &[u8]),
+        out: &mut Vec<Output>,
+    ) -> Result<(), PeerFault> {
+        let ours = |offer: &Offer| offer.request == request;
+        let Some(offer) = self.witness.offers.remove(&peer).filter(ours) else {
+            // An answer to a request of an earlier tick or connection.
+            return Ok(());
+        };
+        let reply = AddCheckpointReply::parse(status, body).map_err(|error| PeerFault::of(&error))?;
+        match reply {
+            AddCheckpointReply::Cosigned(lines) => {
+                let key = self.cosigner_key(peer);
+                let lines = lines
+                    .into_iter()
+                    .filter(|line| key.as_ref().is_some_and(|key| key.claims(line)));
+                for (line, key) in lines.zip(key.iter().cycle()) {
+                    let time = key
+                        .verify_line(&offer.text, &line)
+                        .map_err(|error| PeerFault::of(&error))?;
+                    let off = time.abs_diff(self.now.millis() / 1_000);
+                    if off > CLOCK_SECONDS_MAX {
+                        let what = format!(
+                            "cosigned at a time {off} seconds from ours, at most {CLOCK_SECONDS_MAX} allowed"
+                        );
+                        return self.note_fault(peer, what, out);
+                    }
+                    self.take_cosignature(peer, &offer.text, line, out);
+                }
+                Ok(())
+            }
+            AddCheckpointReply::Conflict(size) => {
+                let newest = TreeSize::new(self.checkpoint_size);
+                if size <= newest && offer.tries < OFFERS_MAX {
+                    self.witness.sizes.insert(peer, size);
+                    self.offer(peer, offer.tries.saturating_add(1), out);
+                } else {
+                    self.send_control(peer, Control::LastCheckpointAsk, out);
+                }
+                Ok(())
+            }
+            // It may hold another root than we have for what we signed.
+            AddCheckpointReply::Unprocessable => {
+                self.send_control(peer, Control::LastCheckpointAsk, out);
+                Ok(())
+            }
+            other => {
+                let what = format!("does not cosign our ledger: status {}", other.status());
+                self.note_fault(peer, what, out)
+            }
+        }
+    }
+
+    fn take_cosignature(
+        &mut self,
+        peer: HubId,
+        text: &str,
+        line: testudo_crypto::note::NoteSignature,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(published) = self.witness.published.as_mut().filter(|note| note.text() == text) else {
+            return;
+        };
+        if published.attach(line).is_err() {
+            return;
+        }
+        let bytes = published.to_bytes();
+        if let Ok(checkpoint) = Checkpoint::parse(text) {
+            self.witness.sizes.insert(peer, checkpoint.size);
+        }
+        let mut step = Step::default();
+        step.put_bytes(Family::Checkpoint, PUBLISHED_ROW.to_vec(), bytes);
+        self.commit(step, out);
+    }
+
+    /// Tells the operator without ending the connection.
+    fn note_fault(&mut self, peer: HubId, what: String, out: &mut Vec<Output>) -> Result<(), PeerFault> {
+        self.peers.entry(peer).or_default().fault = Some(what.clone());
+        out.push(Output::Report(Event::PeerFault { peer, what }));
+        Ok(())
+    }
+
+    /// A peer asks for the newest checkpoint of its own ledger that we cosigned.
+    pub(super) fn on_last_checkpoint_ask(&mut self, peer: HubId, out: &mut Vec<Output>) {
+        let note = self.witness.held.get(&peer).map(|held| held.note.clone());
+        // What was not cosigned durably was not cosigned: this waits for every step so far.
+        self.send_control(peer, Control::LastCheckpoint(note.unwrap_or_default()), out);
+    }
+
+    /// What a peer has of our own ledger. A note that we signed and cannot account for fences this hub.
+    pub(super) fn on_last_checkpoint(
+        &mut self,
+        peer: HubId,
+        bytes: &[u8],
+        out: &mut Vec<Output>,
+    ) -> Result<(), PeerFault> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let Some(checkpoint) = self.signed_by_us(bytes) else {
+            return Err(PeerFault(
+                "has a checkpoint of ours that we did not sign".to_owned(),
+            ));
+        };
+        if self.ledger.root_at(checkpoint.size) == Some(checkpoint.root) {
+            self.witness.sizes.insert(peer, checkpoint.size);
+            return Ok(());
+        }
+        self.fenced = true;
+        let mut step = Step::default();
+        step.put_bytes(Family::Checkpoint, AHEAD_ROW.to_vec(), bytes.to_vec());
+        step.then(After::Report(Event::Behind {
+            peer,
+            size: checkpoint.size.get(),
+        }));
+        self.commit(step, out);
+        Ok(())
+    }
+
+    pub(super) fn signed_by_us(&self, bytes: &[u8]) -> Option<Checkpoint> {
+        let verified = Note::parse(bytes)
+            .and_then(|note| note.verify(&[self.signer.verifier()]))
+            .ok()?;
+        let checkpoint = Checkpoint::parse(verified.text()).ok()?;
+        (checkpoint.origin == self.ledger.origin()).then_some(checkpoint)
+    }
+
+    /// Somebody shows evidence against a ledger. It counts by itself, whoever brings it.
+    pub(super) fn on_evidence(&mut self, bytes: &[u8], out: &mut Vec<Output>) -> Result<(), PeerFault> {
+        let evidence: SplitView = wire::decode(bytes).map_err(|error| PeerFault::of(&error))?;
+        let named = Note::parse(&evidence.one).ok();
+        let named = named.and_then(|note| self.owner(&Checkpoint::parse(note.text()).ok()?.origin));
+        let proof = |hub: &HubId| {
+            let key = self.log_key(*hub);
+            key.is_some_and(|key| evidence.is_proof_against(&key))
+        };
+        match named.filter(proof) {
+            Some(hub) => {
+                self.keep_evidence(hub, &evidence, out);
+                Ok(())
+            }
+            None => Err(PeerFault("sent evidence that proves nothing".to_owned())),
+        }
+    }
+
+    /// Keeps evidence, enters the incident, stops cosigning, and tells everybody. Once for each ledger.
+    fn keep_evidence(&mut self, hub: HubId, evidence: &SplitView, out: &mut Vec<Output>) {
+        let Ok(bytes) = wire::encode(evidence) else { return };
+        let hash = Hash::from(Digest::of(&bytes));
+        let held = self.witness.held.get(&hub).cloned();
+        let known = held
+            .as_ref()
+            .is_some_and(|held| held.stopped.is_some() || held.decided == Some(hash));
+        if known {
+            return;
+        }
+        let mut held = held.unwrap_or_else(|| Witnessed::nothing(evidence.one.clone()));
+        held.stopped = Some(hash);
+        let mut step = Step::default();
+        step.put_bytes(Family::Evidence, hash.as_bytes().to_vec(), bytes.clone());
+        step.put_bytes(Family::Checkpoint, evidence_row(hub), bytes.clone());
+        let entry = Entry::Incident {
+            kind: IncidentKind::SplitView,
+            peer: hub,
+            evidence: hash,
+        };
+        let kept = step
+            .put(Family::Checkpoint, held_row(hub), &held)
+            .and_then(|()| self.enter(&mut step, entry));
+        if kept.is_err() {
+            return;
+        }
+        self.witness.held.insert(hub, held);
+        self.witness.evidence.insert(hub, bytes.clone());
+        step.then(After::Report(Event::SplitView { peer: hub }));
+        let peers: Vec<HubId> = self.peers.keys().copied().collect();
+        for peer in peers {
+            step.then(After::Control(peer, Control::Evidence(bytes.clone())));
+        }
+        // Proof that this very hub signed two histories: it must sign nothing more.
+        self.fenced |= hub == self.me;
+        self.commit(step, out);
+    }
+
+    /// A person has decided about evidence: this hub cosigns that ledger again, from where it stood.
+    pub(super) fn resume_witness(
+        &mut self,
+        id: CommandId,
+        hub: HubId,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        let held = self.witness.held.get(&hub).cloned();
+        let Some(mut held) = held.filter(|held| held.stopped.is_some()) else {
+            return Err(Refusal::NoEvidence { hub });
+        };
+        let evidence = held.stopped.take();
+        held.decided = evidence;
+        let mut step = Step::default();
+        step.put(Family::Checkpoint, held_row(hub), &held)?;
+        step.erase(Family::Checkpoint, evidence_row(hub));
+        let evidence = evidence.unwrap_or(Hash::new([0; 32]));
+        self.enter(&mut step, Entry::WitnessResumed { peer: hub, evidence })?;
+        self.witness.held.insert(hub, held);
+        self.witness.evidence.remove(&hub);
+        step.then(After::Reply(id, Reply::WitnessResumed { hub }));
+        self.commit(step, out);
+        Ok(())
+    }
+
+    /// Those whose ledger showed two histories, and about whom nobody has decided.
+    pub(super) fn has_split(&self, hub: HubId) -> bool {
+        self.witness
+            .held
+            .get(&hub)
+            .is_some_and(|held| held.stopped.is_some())
+    }
+
+    /// How our newest published checkpoint stands.
+    pub(super) fn checkpoint_view(&self) -> Option<CheckpointView> {
+        let note = self.witness.published.as_ref()?;
+        let checkpoint = Checkpoint::parse(note.text()).ok()?;
+        let cosigned = |code: &HubId| {
+            let key = self.cosigner_key(*code);
+            key.is_some_and(|key| key.cosigned(note).is_ok_and(|time| time.is_some()))
+        };
+        let others = self
+            .gate
+            .charter()
+            .members()
+            .filter(|member| member.code != self.me);
+        let (mut full, mut by, mut of_full) = (0usize, Vec::new(), 0usize);
+        for member in others {
+            // Candidates and partners may cosign, and never make a quorum.
+            let counts = member.status == Status::Active
+                && matches!(member.class, Class::MemberState | Class::EuInstitution);
+            full = full.saturating_add(usize::from(counts));
+            if cosigned(&member.code) {
+                by.push(member.code);
+                of_full = of_full.saturating_add(usize::from(counts));
+            }
+        }
+        let quorum = quorum(full);
+        let grade = if of_full >= quorum {
+            "quorum"
+        } else if by.is_empty() {
+            "own word"
+        } else {
+            "partial"
+        };
+        Some(CheckpointView {
+            size: checkpoint.size.get(),
+            cosigned: by,
+            quorum,
+            grade: grade.to_owned(),
+        })
+    }
+}
+
+fn answer(request: Hash, reply: &AddCheckpointReply) -> Control {
+    Control::Cosigned {
+        request,
+        status: reply.status(),
+        body: reply.body().into_bytes(),
+    }
+}
