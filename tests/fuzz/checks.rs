@@ -14,6 +14,12 @@ use testudo_crypto::seal::{
     AudienceSecret, HEADER_BYTES_MAX, Identity, OpenError, Recipient, STANZAS_MAX, open, open_with_audience,
     prescan,
 };
+use testudo_protocol::consent::ConsentToken;
+use testudo_protocol::envelope::{Envelope, ForwardBody, Header, SignedPart};
+use testudo_protocol::exchange::Message;
+use testudo_protocol::notice::Notice;
+use testudo_protocol::receipt::Receipt;
+use testudo_protocol::wire::{self, Reader};
 
 /// The header pre-scan: its measure is within the limits and within the file.
 pub fn prescan_bytes(bytes: &[u8]) {
@@ -86,5 +92,49 @@ pub fn recipient(bytes: &[u8]) {
         && let Ok(recipient) = text.parse::<Recipient>()
     {
         assert_eq!(recipient.to_string(), text);
+    }
+}
+
+/// A frame of a peer, and the envelope in it: what is read has no other encoding.
+pub fn frame(bytes: &[u8]) {
+    let Ok(message) = Message::decode(bytes) else {
+        return;
+    };
+    assert_eq!(message.to_frame(), bytes, "one message has one frame");
+    let (envelope, around) = match &message {
+        Message::Content(around) => (Envelope::decode(around), around),
+        Message::Resealed(around) => (Envelope::decode_resealed(around), around),
+        Message::Control(_) => return,
+    };
+    if let Ok(envelope) = envelope {
+        assert_eq!(&envelope.to_bytes(), around, "one envelope has one encoding");
+    }
+}
+
+/// What stands inside a seal, and signed messages: what is read has no other encoding.
+pub fn inner(bytes: &[u8]) {
+    let mut reader = Reader::new(bytes);
+    if let Ok(part) = SignedPart::read(&mut reader) {
+        let read = bytes.len() - reader.rest().len();
+        assert_eq!(part.to_bytes(), bytes[..read], "one signed part has one encoding");
+    }
+    if let Ok(header) = wire::decode::<Header>(bytes) {
+        assert_eq!(
+            wire::encode(&header).expect("it was read"),
+            bytes,
+            "one header has one encoding"
+        );
+    }
+    if let Ok(body) = ForwardBody::decode(bytes) {
+        assert_eq!(body.to_bytes(), bytes, "one forward has one encoding");
+    }
+    if let Ok(receipt) = Receipt::decode(bytes) {
+        assert_eq!(receipt.to_bytes(), bytes, "one receipt has one encoding");
+    }
+    if let Ok(notice) = Notice::decode(bytes) {
+        assert_eq!(notice.to_bytes(), bytes, "one notice has one encoding");
+    }
+    if let Ok(token) = ConsentToken::decode(bytes) {
+        assert_eq!(token.to_bytes(), bytes, "one consent has one encoding");
     }
 }

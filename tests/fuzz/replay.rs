@@ -11,8 +11,10 @@ use std::path::Path;
 
 type Check = fn(&[u8]);
 
-const TARGETS: [(&str, Check); 5] = [
+const TARGETS: [(&str, Check); 7] = [
     ("attachment", checks::attachment),
+    ("frame", checks::frame),
+    ("inner", checks::inner),
     ("open", checks::open_bytes),
     ("padding", checks::padding),
     ("prescan", checks::prescan_bytes),
