@@ -34,7 +34,7 @@ use std::{env, fs};
 
 use report::{Report, Setting};
 
-const SUITES: [fn(&Setting) -> Report; 10] = [
+const SUITES: [fn(&Setting) -> Report; 11] = [
     merkle::run,
     tessera::run,
     skylight::run,
