@@ -3,8 +3,13 @@
 use testudo_core::input::Input;
 use testudo_core::output::Family;
 use testudo_core::records::{Access, ItemState};
+use testudo_crypto::entropy::Entropy;
+use testudo_crypto::seal::Identity;
+use testudo_protocol::announcement::{Announcement, AnnouncementFields};
+use testudo_protocol::exchange::{Control, Message};
 use testudo_protocol::id::{AudienceId, HubId, ItemRef};
 use testudo_protocol::ledger::{Entry, KeyAct};
+use testudo_protocol::week::Week;
 
 use crate::course::{amber_for, contents, finish, quiet, released, states, until};
 use crate::federation::{Federation, National, hub};
@@ -306,4 +311,40 @@ fn a_small_audience_has_no_key() {
 
 fn holds_audience_key(world: &World, code: HubId) -> bool {
     secrets(world, code.as_str(), b'a') > 0
+}
+
+#[test]
+fn a_key_announced_ahead_of_our_clock_counts_once_it_has_come_so_far() {
+    let mut world = quiet();
+    let federation = Federation::get();
+    let (fr, de) = (hub("FR"), hub("DE"));
+    let made = world.clock(fr).plus_millis(6 * 60 * 1_000);
+    let fields = AnnouncementFields {
+        hub: de,
+        week: Week::of(made),
+        made,
+        held_since: made,
+        recipient: Identity::generate_hybrid(&mut Entropy::from_seed([1; 32])).recipient(),
+    };
+    let realm = federation.charter().realm();
+    let early = Announcement::sign(fields, &federation.keys(de).payload, realm, [2; 32]).to_bytes();
+    let frame = Message::Control(Control::Announce(early.clone())).to_frame();
+    let counts = |world: &World| {
+        let row = world.stations[&fr].disk.row(Family::Announcement, de.as_bytes());
+        row == Some(early.as_slice())
+    };
+    world.feed(fr, Input::Frame(de, frame)).expect("holds");
+    let told = |world: &World| {
+        let lines = world.trace.iter();
+        lines
+            .filter(|line| line.contains("FR reports ClockAhead"))
+            .count()
+    };
+    assert_eq!((told(&world), counts(&world)), (1, false));
+    world.feed(fr, Input::Tick).expect("holds");
+    assert_eq!((told(&world), counts(&world)), (1, false));
+    world.leap(2 * 60 * 1_000);
+    let mut world = finish(world);
+    assert_eq!((told(&world), counts(&world)), (1, true));
+    release(&mut world, &["SE"]);
 }

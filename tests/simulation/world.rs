@@ -61,7 +61,7 @@ pub struct Station {
     pub(crate) disk_free_at: u64,
     pub(crate) told_at: u64,
     pub(crate) sealed: BTreeMap<u64, Result<Vec<u8>, SealError>>,
-    ahead_millis: u64,
+    pub(crate) ahead_millis: u64,
 }
 
 /// A command under way.

@@ -118,6 +118,8 @@ struct Peer {
     connected: bool,
     /// Whether it has said on this connection which key content is to be sealed to.
     announced: bool,
+    /// An announcement that was made ahead of our clock, to be heard again.
+    early: Option<Vec<u8>>,
     flights: BTreeSet<Flight>,
     fault: Option<String>,
 }
@@ -152,6 +154,7 @@ impl Hub {
             Input::Policies(gate) => self.on_policies(*gate, &mut out),
             Input::Tick => {
                 self.turn_keys(&mut out);
+                self.hear_early(&mut out);
                 self.on_tick(&mut out);
             }
             Input::Stop => self.on_stop(&mut out),
@@ -200,6 +203,7 @@ impl Hub {
         let state = self.peers.entry(peer).or_default();
         state.connected = true;
         state.announced = false;
+        state.early = None;
         state.flights.clear();
         let charter = self.gate.charter();
         let hello = Control::Hello {
@@ -220,6 +224,7 @@ impl Hub {
         if let Some(state) = self.peers.get_mut(&peer) {
             state.connected = false;
             state.announced = false;
+            state.early = None;
             state.flights.clear();
         }
     }

@@ -187,6 +187,11 @@ pub enum Event {
         /// What was wrong, without content.
         what: String,
     },
+    /// A peer's clock is so far ahead of ours that its recipient key cannot count yet: nothing is sent to it.
+    ClockAhead {
+        /// Whose.
+        peer: HubId,
+    },
     /// A peer has signed two envelopes for one place of a log.
     Equivocation {
         /// Who.

@@ -9,7 +9,7 @@ use crate::api::{ErrorBody, Problem};
 use crate::config::ConfigError;
 use crate::folder::FolderError;
 use crate::process::StartError;
-use crate::store::OpenError;
+use crate::store::{OpenError, ReadSecretError};
 use crate::transport;
 
 /// Exit codes, as in sysexits where there is one.
@@ -64,6 +64,7 @@ impl From<FolderError> for Failure {
         let (exit, code) = match &error {
             FolderError::Config(ConfigError::Missing { .. }) => (exit::CONFIG, "no-hub"),
             FolderError::Config(_) => (exit::CONFIG, "configuration"),
+            FolderError::Secret(ReadSecretError::Missing { .. }) => (exit::CONFIG, "secret-missing"),
             FolderError::Secret(_) => (exit::PERMISSION, "secret"),
             FolderError::WriteSecret(_) | FolderError::Io { .. } => (exit::CANNOT_CREATE, "file"),
             FolderError::Exists { .. } => (exit::CANNOT_CREATE, "folder-not-empty"),

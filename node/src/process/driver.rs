@@ -386,6 +386,9 @@ fn report(event: &Event) {
             info!(item = %item, peer = %receiver, error = %rules.join(" "), "withheld");
         }
         Event::PeerFault { peer, what } => warn!(peer = %peer, error = %what, "peer broke the protocol"),
+        Event::ClockAhead { peer } => {
+            warn!(peer = %peer, "the clock of this peer or of this hub is off by more than five minutes; nothing is sent to it until they agree");
+        }
         Event::Equivocation { peer } => {
             error!(peer = %peer, "peer has signed two envelopes for one place of its log; evidence is kept");
         }

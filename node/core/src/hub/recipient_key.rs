@@ -14,7 +14,7 @@ use testudo_protocol::week::Week;
 
 use super::step::{After, Step};
 use super::{Hub, PeerFault};
-use crate::output::{Family, Output};
+use crate::output::{Event, Family, Output};
 use crate::records::{Access, DeliveryRecord, KeyRow, WeeklyKeyRef, key};
 use crate::refusal::Refusal;
 
@@ -137,8 +137,14 @@ impl Hub {
     ) -> Result<(), PeerFault> {
         let announcement = match Announcement::verify(bytes, self.gate.charter(), self.now) {
             Ok(announcement) => announcement,
-            // Clocks differ: it counts when the peer announces it again.
-            Err(AnnouncementError::Ahead { .. }) => return Ok(()),
+            // Clocks differ: it counts once ours has come so far.
+            Err(AnnouncementError::Ahead { .. }) => {
+                let state = self.peers.entry(peer).or_default();
+                if state.early.replace(bytes.to_vec()).is_none() {
+                    out.push(Output::Report(Event::ClockAhead { peer }));
+                }
+                return Ok(());
+            }
             Err(error) => return Err(PeerFault::of(&error)),
         };
         if announcement.fields().hub != peer {
@@ -146,6 +152,7 @@ impl Hub {
         }
         if let Some(state) = self.peers.get_mut(&peer) {
             state.announced = true;
+            state.early = None;
         }
         if self.announced.get(&peer) == Some(&announcement) {
             self.push(peer, out);
@@ -157,6 +164,18 @@ impl Hub {
         step.then(After::Push(peer));
         self.commit(step, out);
         Ok(())
+    }
+
+    /// Listens again to announcements that came before their time.
+    pub(super) fn hear_early(&mut self, out: &mut Vec<Output>) {
+        let early: Vec<(HubId, Vec<u8>)> = (self.peers.iter())
+            .filter_map(|(peer, state)| Some((*peer, state.early.clone()?)))
+            .collect();
+        for (peer, bytes) in early {
+            if let Err(fault) = self.on_announce(peer, &bytes, out) {
+                self.blame(peer, fault.0, out);
+            }
+        }
     }
 
     /// The key of a hub to which content may be sealed now.

@@ -505,3 +505,25 @@ fn suite_one_is_read_where_the_charter_names_it_and_nowhere_else() {
     };
     assert!(matches!(found, OpenError::Signed(error) if error == suite));
 }
+
+#[test]
+fn what_is_sealed_for_an_audience_does_not_grow_with_it() {
+    let (_, all) = charter();
+    let sealed_bytes = |members: u8| {
+        let entry = |at: u8| RecipientEntry {
+            hub: hub(&format!("H{at}")),
+            salt: Hash::new([at; 32]),
+        };
+        let list = Recipients::new((0..members).map(entry).collect());
+        let body = bundle(GREEN);
+        let header = header(&all[0].payload, &body, &list);
+        let part = SignedPart::sign(&header, body, &all[0].payload, HEDGE).unwrap();
+        (
+            part.plaintext_for_audience().len(),
+            part.plaintext(&list).unwrap().len(),
+        )
+    };
+    let ((of_five, direct_of_five), (of_hundred, direct_of_hundred)) = (sealed_bytes(5), sealed_bytes(100));
+    assert_eq!(of_five, of_hundred);
+    assert!(direct_of_five < direct_of_hundred, "the other form does grow");
+}
