@@ -26,8 +26,10 @@ use crate::keys::KeyError;
 use crate::sign::{Signature, verify_bare};
 
 mod key;
+mod named_key;
 
 pub use key::{NoteKeyId, NoteSigner, NoteVerifier};
+pub(crate) use named_key::NamedKey;
 
 /// Longest note, in bytes: a hundred post-quantum signatures and a long text below them fit.
 pub const NOTE_BYTES_MAX: usize = 1 << 20;

@@ -5,10 +5,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
-use super::{NoteError, is_name};
+use super::NoteError;
+use super::named_key::NamedKey;
 use crate::digest::{Digest, hex};
 use crate::keys::{SigningKey, VerifyingKey};
 use crate::sign::{Signature, sign_bare};
@@ -24,14 +22,11 @@ pub struct NoteKeyId([u8; 4]);
 
 /// A public key and the name it signs under.
 #[derive(Clone, PartialEq, Eq)]
-pub struct NoteVerifier {
-    name: String,
-    key: VerifyingKey,
-}
+pub struct NoteVerifier(NamedKey<TYPE_ED25519>);
 
 /// A secret key and the name it signs under. Wiped on drop.
 pub struct NoteSigner {
-    name: String,
+    verifier: NoteVerifier,
     key: SigningKey,
 }
 
@@ -77,41 +72,35 @@ impl NoteVerifier {
     /// # Errors
     /// [`NoteError::Name`] if the name is empty or holds a space, a plus or a control character.
     pub fn new(name: impl Into<String>, key: VerifyingKey) -> Result<Self, NoteError> {
-        let name = name.into();
-        if is_name(&name) {
-            Ok(Self { name, key })
-        } else {
-            Err(NoteError::Name)
-        }
+        NamedKey::new(name, key).map(Self)
     }
 
     /// The name it signs under.
     pub fn name(&self) -> &str {
-        &self.name
+        self.0.name()
     }
 
     /// The public key.
     pub fn key(&self) -> VerifyingKey {
-        self.key
+        *self.0.key()
     }
 
     /// The id that its signature lines carry.
     pub fn id(&self) -> NoteKeyId {
-        NoteKeyId::of(&self.name, &self.key)
+        self.0.id()
     }
 }
 
 /// Writes `name+id+base64(type || key)`, as it is exchanged and pinned.
 impl fmt::Display for NoteVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = STANDARD.encode([&[TYPE_ED25519], self.key.to_bytes().as_slice()].concat());
-        write!(f, "{}+{}+{key}", self.name, self.id())
+        self.0.fmt(f)
     }
 }
 
 impl fmt::Debug for NoteVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "NoteVerifier({}, {})", self.name, self.id())
+        write!(f, "NoteVerifier({}, {})", self.name(), self.id())
     }
 }
 
@@ -120,23 +109,7 @@ impl FromStr for NoteVerifier {
     type Err = NoteError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // Base64 may hold a plus, a name and an id may not.
-        let mut parts = text.splitn(3, '+');
-        let (Some(name), Some(_), Some(encoded)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(NoteError::VerifierKey);
-        };
-        let decoded = STANDARD.decode(encoded).map_err(|_| NoteError::VerifierKey)?;
-        let Some((&TYPE_ED25519, key)) = decoded.split_first() else {
-            return Err(NoteError::VerifierKey);
-        };
-        let key = key.try_into().map_err(|_| NoteError::VerifierKey)?;
-        let verifier = Self::new(name, VerifyingKey::from_bytes(key)?)?;
-        // Also settles whether the id is the right one.
-        if verifier.to_string() == text {
-            Ok(verifier)
-        } else {
-            Err(NoteError::VerifierKey)
-        }
+        text.parse().map(Self)
     }
 }
 
@@ -146,33 +119,25 @@ impl NoteSigner {
     /// # Errors
     /// [`NoteError::Name`] if the name is empty or holds a space, a plus or a control character.
     pub fn new(name: impl Into<String>, key: &SigningKey) -> Result<Self, NoteError> {
-        let name = name.into();
-        if is_name(&name) {
-            Ok(Self {
-                name,
-                key: SigningKey::from_seed(key.seed()),
-            })
-        } else {
-            Err(NoteError::Name)
-        }
+        Ok(Self {
+            verifier: NoteVerifier::new(name, key.verifying_key())?,
+            key: SigningKey::from_seed(key.seed()),
+        })
     }
 
     /// The name it signs under.
     pub fn name(&self) -> &str {
-        &self.name
+        self.verifier.name()
     }
 
     /// The id that its signature lines carry.
     pub fn id(&self) -> NoteKeyId {
-        NoteKeyId::of(&self.name, &self.key.verifying_key())
+        self.verifier.id()
     }
 
     /// The public half.
     pub fn verifier(&self) -> NoteVerifier {
-        NoteVerifier {
-            name: self.name.clone(),
-            key: self.key.verifying_key(),
-        }
+        self.verifier.clone()
     }
 
     /// Signs the text of a note: as the format says, without a domain.
@@ -183,6 +148,6 @@ impl NoteSigner {
 
 impl fmt::Debug for NoteSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "NoteSigner({}, {})", self.name, self.id())
+        write!(f, "NoteSigner({}, {})", self.name(), self.id())
     }
 }

@@ -15,9 +15,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::base64_text;
 use crate::keys::{SigningKey, VerifyingKey};
-use crate::note::{Note, NoteError, NoteKeyId, NoteSignature, is_name};
+use crate::note::{NamedKey, Note, NoteError, NoteKeyId, NoteSignature};
 use crate::sign::{Signature, sign_bare, verify_bare};
 
 /// The signature type for Ed25519 cosignatures.
@@ -28,16 +27,13 @@ pub const TIME_MAX: u64 = i64::MAX as u64;
 
 /// A secret key and the name that it cosigns under. Wiped on drop.
 pub struct Cosigner {
-    name: String,
+    public: CosignerKey,
     key: SigningKey,
 }
 
 /// A public key and the name that it cosigns under.
 #[derive(Clone, PartialEq, Eq)]
-pub struct CosignerKey {
-    name: String,
-    key: VerifyingKey,
-}
+pub struct CosignerKey(NamedKey<TYPE_COSIGNATURE>);
 
 /// Why a cosignature is not made, or refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,21 +68,15 @@ impl Cosigner {
     /// # Errors
     /// [`NoteError::Name`] if the name is empty or holds a space, a plus or a control character.
     pub fn new(name: impl Into<String>, key: &SigningKey) -> Result<Self, NoteError> {
-        let name = name.into();
-        if is_name(&name) {
-            let key = SigningKey::from_seed(key.seed());
-            Ok(Self { name, key })
-        } else {
-            Err(NoteError::Name)
-        }
+        Ok(Self {
+            public: CosignerKey::new(name, key.verifying_key())?,
+            key: SigningKey::from_seed(key.seed()),
+        })
     }
 
     /// The public half.
     pub fn key(&self) -> CosignerKey {
-        CosignerKey {
-            name: self.name.clone(),
-            key: self.key.verifying_key(),
-        }
+        self.public.clone()
     }
 
     /// Cosigns the text of a checkpoint as of `time`, in seconds since 1970.
@@ -102,13 +92,13 @@ impl Cosigner {
         }
         let signature = sign_bare(&self.key, message(checkpoint, time).as_bytes());
         let bytes = [time.to_be_bytes().as_slice(), signature.as_bytes()].concat();
-        Ok(NoteSignature::new(&self.name, self.key().id(), bytes))
+        Ok(NoteSignature::new(self.public.name(), self.public.id(), bytes))
     }
 }
 
 impl fmt::Debug for Cosigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Cosigner({})", self.name)
+        write!(f, "Cosigner({})", self.public.name())
     }
 }
 
@@ -118,32 +108,27 @@ impl CosignerKey {
     /// # Errors
     /// [`NoteError::Name`] if the name is empty or holds a space, a plus or a control character.
     pub fn new(name: impl Into<String>, key: VerifyingKey) -> Result<Self, NoteError> {
-        let name = name.into();
-        if is_name(&name) {
-            Ok(Self { name, key })
-        } else {
-            Err(NoteError::Name)
-        }
+        NamedKey::new(name, key).map(Self)
     }
 
     /// The name it cosigns under.
     pub fn name(&self) -> &str {
-        &self.name
+        self.0.name()
     }
 
     /// The public key.
     pub fn key(&self) -> VerifyingKey {
-        self.key
+        *self.0.key()
     }
 
     /// The id that its lines carry.
     pub fn id(&self) -> NoteKeyId {
-        NoteKeyId::of_type(&self.name, TYPE_COSIGNATURE, &self.key.to_bytes())
+        self.0.id()
     }
 
     /// Whether a line says that it is by this key. Anybody can write such a line.
     pub fn claims(&self, line: &NoteSignature) -> bool {
-        line.name() == self.name && line.id() == self.id()
+        line.name() == self.name() && line.id() == self.id()
     }
 
     /// The time of one line over the text of a checkpoint, in seconds since 1970.
@@ -161,7 +146,7 @@ impl CosignerKey {
             return Err(CosignatureError::Time { time });
         }
         let signature = Signature::from_bytes(signature);
-        verify_bare(&self.key, message(checkpoint, time).as_bytes(), &signature)
+        verify_bare(self.0.key(), message(checkpoint, time).as_bytes(), &signature)
             .map(|()| time)
             .map_err(|_| CosignatureError::Forged { id })
     }
@@ -183,14 +168,13 @@ impl CosignerKey {
 /// Writes `name+id+base64(0x04 || key)`.
 impl fmt::Display for CosignerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = [&[TYPE_COSIGNATURE], self.key.to_bytes().as_slice()].concat();
-        write!(f, "{}+{}+{}", self.name, self.id(), base64_text::encode(&key))
+        self.0.fmt(f)
     }
 }
 
 impl fmt::Debug for CosignerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CosignerKey({}, {})", self.name, self.id())
+        write!(f, "CosignerKey({}, {})", self.name(), self.id())
     }
 }
 
@@ -199,22 +183,7 @@ impl FromStr for CosignerKey {
     type Err = NoteError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut parts = text.splitn(3, '+');
-        let (Some(name), Some(_), Some(encoded)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(NoteError::VerifierKey);
-        };
-        let decoded = base64_text::decode(encoded).map_err(|_| NoteError::VerifierKey)?;
-        let Some((&TYPE_COSIGNATURE, key)) = decoded.split_first() else {
-            return Err(NoteError::VerifierKey);
-        };
-        let key = key.try_into().map_err(|_| NoteError::VerifierKey)?;
-        let cosigner = Self::new(name, VerifyingKey::from_bytes(key)?)?;
-        // Also settles whether the id is the right one.
-        if cosigner.to_string() == text {
-            Ok(cosigner)
-        } else {
-            Err(NoteError::VerifierKey)
-        }
+        text.parse().map(Self)
     }
 }
 
