@@ -2,6 +2,7 @@
 
 mod asking;
 mod audience;
+mod compose;
 mod consent;
 mod decide;
 mod deliver;
@@ -14,6 +15,7 @@ mod release;
 mod reseal;
 mod restore;
 mod step;
+mod store_release;
 mod tick;
 mod withdraw;
 mod witness;
@@ -43,9 +45,10 @@ use crate::records::{
 use crate::refusal::Refusal;
 
 use audience::PeerKey;
+use compose::Sealing;
 use deliver::{Flight, Loaded};
 use recipient_key::WeeklyKey;
-use release::{Job, Sealing};
+use release::Job;
 use reseal::Resealing;
 pub use restore::{Anchor, HubConfig, RestoreError, Row};
 use step::Pending;
