@@ -1,7 +1,7 @@
 //! Three hubs that know each other, from `init` to `serve`.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::Path;
 
 use serde::de::IgnoredAny;
@@ -217,20 +217,32 @@ impl Federation {
     }
 }
 
-/// A free UDP port for each hub.
+/// How often another number is tried for one hub: few are free for UDP and in use for TCP.
+const FREE_PORT_TRIES_MAX: usize = 16;
+
+/// For each hub a number that is free as a UDP and as a TCP port.
 ///
 /// They are free when this returns; should another program take one before the hub does, the hub says so.
 fn free_ports() -> Result<Vec<u16>, DemoError> {
     let free = |source| DemoError::Machine {
-        what: "no UDP port is free on loopback",
+        what: "no port is free on loopback for UDP and TCP",
         source,
     };
-    let bind = |_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(free);
+    let bind = || {
+        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let tcp = TcpListener::bind(udp.local_addr()?)?;
+        Ok((udp, tcp))
+    };
+    let bind = |_| {
+        let mut tried = (0..FREE_PORT_TRIES_MAX).map(|_| bind());
+        let found = tried.find(Result::is_ok).unwrap_or_else(bind);
+        found.map_err(free)
+    };
     // All are held at once, so that no two are the same.
     let sockets = Hub::ALL.into_iter().map(bind).collect::<Result<Vec<_>, _>>()?;
     sockets
         .iter()
-        .map(|socket| Ok(socket.local_addr().map_err(free)?.port()))
+        .map(|(socket, _)| Ok(socket.local_addr().map_err(free)?.port()))
         .collect()
 }
 

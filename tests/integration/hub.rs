@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,6 +10,29 @@ use serde_json::Value;
 
 use crate::program::{Finished, Process, finish, testudo};
 use crate::waiting::{PATIENCE, wait_until};
+
+/// A number that is free as a UDP and as a TCP port, held so.
+pub struct Port {
+    udp: UdpSocket,
+    _tcp: TcpListener,
+}
+
+impl Port {
+    fn free() -> Self {
+        loop {
+            let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            // A few numbers are free for UDP and in use for TCP.
+            if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()) {
+                return Self { udp, _tcp: tcp };
+            }
+        }
+    }
+
+    /// Which it is.
+    pub fn address(&self) -> SocketAddr {
+        self.udp.local_addr().unwrap()
+    }
+}
 
 /// A hub. Its process does not outlive the value.
 pub struct Hub {
@@ -23,16 +46,16 @@ pub struct Hub {
     pub tap: Option<PathBuf>,
     /// Variables that the hub is started with.
     pub environment: BTreeMap<&'static str, &'static str>,
-    /// Holds the hub's port until the hub takes it.
-    pub port: Option<UdpSocket>,
+    /// Holds the hub's ports until the hub takes them.
+    pub port: Option<Port>,
     process: Option<Process>,
 }
 
 impl Hub {
     /// Makes a hub in a folder; it does not run yet.
     pub fn init(folder: &Path, code: &'static str) -> Self {
-        let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let listen = port.local_addr().unwrap().to_string();
+        let port = Port::free();
+        let listen = port.address().to_string();
         let class = match code {
             "EEAS" => "eu_institution",
             "MD" => "associated",
@@ -223,6 +246,21 @@ impl Hub {
     pub fn must_run(&mut self) {
         let ended = self.process.as_mut().unwrap().ended();
         assert_eq!(ended, None, "hub {} ended: {}", self.code, self.log());
+    }
+}
+
+/// Lines of a hub's log that a failed test shows.
+const LOG_LINES_SHOWN: usize = 40;
+
+impl Drop for Hub {
+    /// A test that fails shows what its hubs said last.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = lines.len().saturating_sub(LOG_LINES_SHOWN);
+            eprintln!("log of {}:\n{}\n", self.code, lines[last..].join("\n"));
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
-use std::net::UdpSocket;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -34,7 +33,7 @@ fn database(store: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 fn a_busy_port_is_named_and_the_hub_starts_once_it_is_free() {
     let mut federation = Federation::of(&["FR"]);
     let fr = federation.hub_mut("FR");
-    let address = fr.port.as_ref().map(UdpSocket::local_addr).unwrap().unwrap();
+    let address = fr.port.as_ref().unwrap().address();
     let says = [
         &format!("the UDP port of `{address}` is in use"),
         "stop the process that holds it",

@@ -30,7 +30,7 @@ pub(super) struct Init {
     /// `live`, or the name of an exercise.
     #[arg(long)]
     realm: String,
-    /// Address and UDP port on which peers will reach it.
+    /// Address and port, UDP and TCP, on which peers will reach it.
     #[arg(long, value_name = "IP:PORT")]
     listen: SocketAddr,
 }

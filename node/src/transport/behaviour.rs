@@ -2,18 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::future::Either;
 use libp2p::{
-    PeerId, StreamProtocol, Swarm, Transport as _, allow_block_list,
+    PeerId, Swarm, Transport as _, allow_block_list,
     connection_limits::{self, ConnectionLimits},
-    core::muxing::StreamMuxerBox,
+    core::{muxing::StreamMuxerBox, upgrade},
     identity::Keypair,
-    quic, swarm,
+    ping, quic, swarm, tcp, tls, yamux,
 };
 
-use super::registry::Registry;
-
-/// The protocol of our only kind of stream. Version 1: frames, one direction.
-pub(super) const EXCHANGE: StreamProtocol = StreamProtocol::new("/testudo/exchange/1");
+use super::{liveness::Liveness, registry::Registry, streams::Streams};
 
 /// One connection that each side has dialled, and one by which a peer that was killed and restarted shows
 /// itself while we still hold the two dead ones. The driver closes the dead ones then.
@@ -40,6 +38,12 @@ const QUIC_CONNECTION_BYTES: u32 = 6 * 1024 * 1024;
 /// Streams that a peer may have open on one connection. It needs one; more are replacements in flight.
 const STREAMS_PER_CONNECTION_MAX: u32 = 16;
 
+/// How often TCP connections are asked for a sign of life: as often as QUIC asks ...
+const PING_INTERVAL: Duration = QUIC_KEEP_ALIVE;
+
+/// ... and answered in the time after which QUIC gives up.
+const PING_TIMEOUT: Duration = Duration::from_millis(QUIC_IDLE_TIMEOUT_MS as u64);
+
 /// Open streams keep a connection, so this only bounds one on which no stream could be opened.
 const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(3600);
 
@@ -51,7 +55,8 @@ const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(3600);
 pub(super) struct Behaviour {
     pub(super) allowed: allow_block_list::Behaviour<allow_block_list::AllowedPeers>,
     pub(super) limits: connection_limits::Behaviour,
-    pub(super) streams: libp2p_stream::Behaviour,
+    pub(super) streams: Streams,
+    pub(super) liveness: Liveness,
 }
 
 /// Limits that leave room for this many peers and no more.
@@ -67,16 +72,66 @@ pub(super) fn limits(peers: usize) -> ConnectionLimits {
         .with_max_pending_incoming(Some(peers.saturating_add(STRANGERS_PENDING_MAX)))
 }
 
-/// Puts the Swarm together: QUIC only, nobody allowed yet.
+/// Puts the Swarm together: QUIC, and TCP with TLS 1.3 for networks that let no UDP through; nobody allowed yet.
+///
+/// # Errors
+/// If no certificate can be made of the key.
 pub(super) fn swarm(
     keypair: &Keypair,
     #[cfg(feature = "tap")] tap: Option<super::tap::Tap>,
-    #[cfg_attr(
-        not(feature = "tap"),
-        expect(unused_variables, reason = "names the tap's files")
-    )]
     registry: &Arc<Registry>,
-) -> Swarm<Behaviour> {
+) -> Result<Swarm<Behaviour>, tls::certificate::GenError> {
+    let quic = quic::tokio::Transport::new(quic_config(keypair));
+    let mut yamux = yamux::Config::default();
+    yamux.set_max_num_streams(STREAMS_PER_CONNECTION_MAX as usize);
+    let tcp = tcp::tokio::Transport::new(tcp::Config::default())
+        .upgrade(upgrade::Version::V1)
+        .authenticate(tls::Config::new(keypair)?)
+        .multiplex(yamux)
+        .timeout(HANDSHAKE_TIMEOUT);
+    let either = quic.or_transport(tcp).map(|connected, _| match connected {
+        Either::Left((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
+        Either::Right((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
+    });
+
+    // Every connection is wrapped here, before anything else can write to it.
+    #[cfg(feature = "tap")]
+    let either = {
+        let registry = registry.clone();
+        either.map(move |(peer, muxer), _| {
+            let name = registry
+                .by_peer(&peer)
+                .map_or_else(|| peer.to_base58(), |link| link.code.clone());
+            let muxer = match &tap {
+                Some(tap) => StreamMuxerBox::new(tap.wrap(&name, muxer)),
+                None => muxer,
+            };
+            (peer, muxer)
+        })
+    };
+
+    let asks = ping::Config::new()
+        .with_interval(PING_INTERVAL)
+        .with_timeout(PING_TIMEOUT);
+    let behaviour = Behaviour {
+        allowed: allow_block_list::Behaviour::default(),
+        limits: connection_limits::Behaviour::new(limits(0)),
+        streams: Streams::new(registry.clone()),
+        liveness: Liveness::new(asks),
+    };
+    let config = swarm::Config::with_tokio_executor()
+        .with_idle_connection_timeout(IDLE_CONNECTION_TIMEOUT)
+        .with_max_negotiating_inbound_streams(STREAMS_PER_CONNECTION_MAX as usize)
+        .with_smart_dial();
+    Ok(Swarm::new(
+        either.boxed(),
+        behaviour,
+        PeerId::from(keypair.public()),
+        config,
+    ))
+}
+
+fn quic_config(keypair: &Keypair) -> quic::Config {
     let mut config = quic::Config::new(keypair);
     config.handshake_timeout = HANDSHAKE_TIMEOUT;
     config.max_idle_timeout = QUIC_IDLE_TIMEOUT_MS;
@@ -84,36 +139,5 @@ pub(super) fn swarm(
     config.max_concurrent_stream_limit = STREAMS_PER_CONNECTION_MAX;
     config.max_stream_data = QUIC_STREAM_BYTES;
     config.max_connection_data = QUIC_CONNECTION_BYTES;
-    let quic = quic::tokio::Transport::new(config);
-
-    // Every connection is wrapped here, before anything else can write to it.
-    #[cfg(feature = "tap")]
-    let transport = {
-        let registry = registry.clone();
-        quic.map(move |(peer, muxer), _| {
-            let name = registry
-                .by_peer(&peer)
-                .map_or_else(|| peer.to_base58(), |link| link.code.clone());
-            let muxer = match &tap {
-                Some(tap) => StreamMuxerBox::new(tap.wrap(&name, muxer)),
-                None => StreamMuxerBox::new(muxer),
-            };
-            (peer, muxer)
-        })
-        .boxed()
-    };
-    #[cfg(not(feature = "tap"))]
-    let transport = quic
-        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
-        .boxed();
-
-    let behaviour = Behaviour {
-        allowed: allow_block_list::Behaviour::default(),
-        limits: connection_limits::Behaviour::new(limits(0)),
-        streams: libp2p_stream::Behaviour::new(),
-    };
-    let config = swarm::Config::with_tokio_executor()
-        .with_idle_connection_timeout(IDLE_CONNECTION_TIMEOUT)
-        .with_max_negotiating_inbound_streams(STREAMS_PER_CONNECTION_MAX as usize);
-    Swarm::new(transport, behaviour, PeerId::from(keypair.public()), config)
+    config
 }

@@ -15,7 +15,8 @@ use zeroize::Zeroizing;
 pub struct TransportConfig {
     /// Seed of this hub's Ed25519 transport key. It proves who we are to peers; it signs no content.
     pub secret_seed: Zeroizing<[u8; 32]>,
-    /// Where to listen: UDP, QUIC version 1. Port 0 lets the system choose; see
+    /// Where to listen: QUIC version 1 on this UDP port, TLS 1.3 on the TCP port of the same number. Port 0 lets the system
+    /// choose; see
     /// [`TransportEvent::Listening`](super::TransportEvent::Listening).
     pub listen: SocketAddr,
     /// The hubs that may talk to us, and with whom we keep a connection. Our own entry is skipped.
@@ -49,14 +50,18 @@ impl PeerEntry {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address is taken, most often by another hub or by an older process of this one.
-    #[error("the UDP port of `{address}` is in use; stop the process that holds it, or listen elsewhere")]
+    #[error(
+        "the {protocol} port of `{address}` is in use; stop the process that holds it, or listen elsewhere"
+    )]
     PortBusy {
+        /// `UDP` or `TCP`.
+        protocol: &'static str,
         /// The address that was asked for.
         address: SocketAddr,
     },
     /// The system does not let us listen there.
     #[error(
-        "cannot listen on UDP `{address}`; check that this machine has the address and that the port is allowed"
+        "cannot listen on `{address}`; check that this machine has the address and that the port is allowed"
     )]
     Listen {
         /// The address that was asked for.
@@ -69,6 +74,12 @@ pub enum StartError {
         "SSLKEYLOGFILE is set, so that session secrets would be written to a file; unset it and start again"
     )]
     KeyLog,
+    /// No certificate could be made for TLS.
+    #[error("the transport key gives no certificate: {cause}; restore the key from backup or make a new one")]
+    Certificate {
+        /// What the library says.
+        cause: String,
+    },
     /// Our own seed is not usable.
     #[error("the transport key seed is not an Ed25519 seed; restore it from backup or make a new one")]
     BadSeed,
@@ -95,14 +106,24 @@ pub enum StartError {
     },
 }
 
-/// An address as libp2p writes it.
-pub(super) fn multiaddr(address: SocketAddr) -> Multiaddr {
+/// The ways to an address, as libp2p writes them: QUIC, and TCP where no UDP gets through.
+pub(super) fn multiaddrs(address: SocketAddr) -> Vec<Multiaddr> {
+    vec![quic_address(address), tcp_address(address)]
+}
+
+/// QUIC at an address, as libp2p writes it.
+pub(super) fn quic_address(address: SocketAddr) -> Multiaddr {
     Multiaddr::from(address.ip())
         .with(Protocol::Udp(address.port()))
         .with(Protocol::QuicV1)
 }
 
-/// The inverse of [`multiaddr`]; `None` for an address of another kind.
+/// TCP at an address, as libp2p writes it.
+pub(super) fn tcp_address(address: SocketAddr) -> Multiaddr {
+    Multiaddr::from(address.ip()).with(Protocol::Tcp(address.port()))
+}
+
+/// The inverse of [`quic_address`]; `None` for an address of another kind.
 pub(super) fn socket_address(address: &Multiaddr) -> Option<SocketAddr> {
     let mut parts = address.iter();
     let ip = match parts.next()? {

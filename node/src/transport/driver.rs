@@ -5,21 +5,23 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    net::{SocketAddr, UdpSocket},
+    io,
+    net::{SocketAddr, TcpListener, UdpSocket},
     sync::Arc,
     time::Duration,
 };
 
 use futures::StreamExt;
 use libp2p::{
-    PeerId, Swarm, allow_block_list,
+    Multiaddr, PeerId, Swarm, allow_block_list,
+    core::transport::ListenerId,
     identity::Keypair,
+    ping,
     swarm::{
         ConnectionId, ListenError, SwarmEvent,
         dial_opts::{DialOpts, PeerCondition},
     },
 };
-use libp2p_stream::{Control, IncomingStreams};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -27,12 +29,13 @@ use tokio::{
 };
 
 use super::{
-    behaviour::{self, Behaviour, BehaviourEvent, EXCHANGE},
-    config::{StartError, TransportConfig, multiaddr, socket_address},
+    behaviour::{self, Behaviour, BehaviourEvent},
+    config::{StartError, TransportConfig, multiaddrs, quic_address, socket_address, tcp_address},
     dialer::Dialer,
     event::TransportEvent,
     link::{self, Link},
     registry::{Member, Registry},
+    streams::OpenStream,
 };
 
 /// How long the system may take to confirm that we listen.
@@ -40,6 +43,12 @@ const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long closing connections may take at the end. The packets that say so leave at once.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often another number is tried where the system may choose a port: TCP has other numbers in use than UDP.
+const FREE_PORT_TRIES_MAX: u32 = 16;
+
+/// Wishes of links for a stream that may wait for the driver, which is never busy for long; a link beyond them waits.
+const OPENINGS_MAX: usize = 64;
 
 /// A peer dials only while it has no connection with us. If it dials us although we hold one that we
 /// dialled, then either both dialled at once, or it has lost that one. Both at once is a matter of round
@@ -64,23 +73,22 @@ pub(super) async fn start(
     }
     #[cfg(feature = "tap")]
     let tap = config.tap.take().map(super::tap::Tap::new).transpose()?;
-    probe(config.listen)?;
+    config.listen = probe(config.listen)?;
     let mut swarm = behaviour::swarm(
         &keypair,
         #[cfg(feature = "tap")]
         tap,
         &registry,
-    );
+    )
+    .map_err(|error| StartError::Certificate {
+        cause: error.to_string(),
+    })?;
     let address = listen(&mut swarm, config.listen).await?;
     // The channel is new and empty, so this is the first event.
     let _ = events.try_send(TransportEvent::Listening { address });
     tracing::info!(%address, "listening");
 
-    let mut control = swarm.behaviour().streams.new_control();
-    let Ok(incoming) = control.accept(EXCHANGE) else {
-        return Err(refused(config.listen, "the exchange protocol is taken"));
-    };
-    let accepting = tokio::spawn(accept(incoming, registry.clone()));
+    let (opening, openings) = mpsc::channel(OPENINGS_MAX);
     let (running, stopped) = watch::channel(());
     let seed = PeerId::random()
         .to_bytes()
@@ -89,7 +97,8 @@ pub(super) async fn start(
     let driver = Driver {
         swarm,
         registry: registry.clone(),
-        control,
+        opening,
+        openings,
         events,
         dialer: Dialer::new(seed),
         seed,
@@ -100,19 +109,31 @@ pub(super) async fn start(
         strangers: 0,
     };
     tokio::spawn(async move {
-        driver.run(accepting).await;
+        driver.run().await;
         drop(running);
     });
     Ok((registry, address, stopped))
 }
 
-/// Asks the system for the port, because libp2p hides the kind of its refusal. Between this and the real
-/// listening another process may still take it; that is then reported as [`StartError::Listen`].
-fn probe(address: SocketAddr) -> Result<(), StartError> {
-    match UdpSocket::bind(address) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(StartError::PortBusy { address }),
-        Err(source) => Err(StartError::Listen { address, source }),
+/// Asks the system for both ports, because libp2p hides the kind of its refusal, and finds a number that is free for both
+/// where any will do. Between this and the real listening another process may still take one; that is then reported as
+/// [`StartError::Listen`].
+fn probe(address: SocketAddr) -> Result<SocketAddr, StartError> {
+    let mut refusals = 0;
+    loop {
+        let taken = |protocol| {
+            move |source: io::Error| match source.kind() {
+                io::ErrorKind::AddrInUse => StartError::PortBusy { protocol, address },
+                _ => StartError::Listen { address, source },
+            }
+        };
+        let udp = UdpSocket::bind(address).map_err(taken("UDP"))?;
+        let both = udp.local_addr().map_err(taken("UDP"))?;
+        match TcpListener::bind(both).map_err(taken("TCP")) {
+            Ok(_) => return Ok(both),
+            Err(error) if address.port() != 0 || refusals == FREE_PORT_TRIES_MAX => return Err(error),
+            Err(_) => refusals += 1,
+        }
     }
 }
 
@@ -123,38 +144,33 @@ fn refused(address: SocketAddr, cause: impl ToString) -> StartError {
     }
 }
 
-/// Listens, and waits for the real address.
+/// Listens on both, and waits until both stand.
 async fn listen(swarm: &mut Swarm<Behaviour>, address: SocketAddr) -> Result<SocketAddr, StartError> {
-    swarm
-        .listen_on(multiaddr(address))
-        .map_err(|error| refused(address, error))?;
-    let confirmed = async {
-        loop {
-            match swarm.select_next_some().await {
-                SwarmEvent::NewListenAddr {
-                    address: confirmed, ..
-                } => {
-                    if let Some(confirmed) = socket_address(&confirmed) {
-                        return Ok(confirmed);
-                    }
-                }
-                SwarmEvent::ListenerError { error, .. } => return Err(refused(address, error)),
-                SwarmEvent::ListenerClosed { .. } => return Err(refused(address, "the listener closed")),
-                _ => {}
-            }
-        }
-    };
-    timeout(LISTEN_TIMEOUT, confirmed)
-        .await
-        .unwrap_or_else(|_| Err(refused(address, "no address of this machine fits")))
+    let mut confirmed = None;
+    for way in [quic_address(address), tcp_address(address)] {
+        let listener = swarm.listen_on(way).map_err(|error| refused(address, error))?;
+        let standing = timeout(LISTEN_TIMEOUT, stands(swarm, listener, address)).await;
+        let way = standing.unwrap_or_else(|_| Err(refused(address, "no address of this machine fits")))?;
+        confirmed = confirmed.or(socket_address(&way));
+    }
+    confirmed.ok_or_else(|| refused(address, "no address of this machine fits"))
 }
 
-/// Takes the streams that peers open. It must be waiting again at once: libp2p drops a stream that nobody
-/// waits for, and the peer then has to open another.
-async fn accept(mut incoming: IncomingStreams, registry: Arc<Registry>) {
-    while let Some((peer, stream)) = incoming.next().await {
-        // First of all, this asks for a listed peer: one that was removed a moment ago may still get here.
-        registry.offer(peer, stream);
+/// The real address of a listener.
+async fn stands(
+    swarm: &mut Swarm<Behaviour>,
+    listener: ListenerId,
+    address: SocketAddr,
+) -> Result<Multiaddr, StartError> {
+    loop {
+        match swarm.select_next_some().await {
+            SwarmEvent::NewListenAddr {
+                listener_id, address, ..
+            } if listener_id == listener => return Ok(address),
+            SwarmEvent::ListenerError { error, .. } => return Err(refused(address, error)),
+            SwarmEvent::ListenerClosed { .. } => return Err(refused(address, "the listener closed")),
+            _ => {}
+        }
     }
 }
 
@@ -175,7 +191,9 @@ struct Connection {
 struct Driver {
     swarm: Swarm<Behaviour>,
     registry: Arc<Registry>,
-    control: Control,
+    /// Handed to each link.
+    opening: mpsc::Sender<OpenStream>,
+    openings: mpsc::Receiver<OpenStream>,
     events: mpsc::Sender<TransportEvent>,
     dialer: Dialer,
     seed: u64,
@@ -189,7 +207,7 @@ struct Driver {
 }
 
 impl Driver {
-    async fn run(mut self, accepting: JoinHandle<()>) {
+    async fn run(mut self) {
         self.apply_changes();
         while !self.registry.stopping() {
             let due = self.dialer.next_at();
@@ -204,16 +222,16 @@ impl Driver {
                 biased;
                 () = self.registry.changed() => self.apply_changes(),
                 () = self.events.closed() => break,
+                Some(wish) = self.openings.recv() => self.open_stream(wish),
                 event = self.swarm.select_next_some() => self.on_swarm_event(event),
                 () = dial => self.dial_due(),
             }
         }
         self.registry.stop();
-        accepting.abort();
         self.close().await;
     }
 
-    /// Does what the handle and the accept task have asked for.
+    /// Does what the handle and the handlers of streams have asked for.
     fn apply_changes(&mut self) {
         for peer in self.registry.take_interrupted() {
             self.close_all(peer);
@@ -257,7 +275,7 @@ impl Driver {
         let predecessor = self.retired.remove(&link.code);
         let run = link::run(
             link.clone(),
-            self.control.clone(),
+            self.opening.clone(),
             self.events.clone(),
             self.seed,
             predecessor,
@@ -301,7 +319,7 @@ impl Driver {
             let Some(peer) = self.peers.get(&id) else { continue };
             let options = DialOpts::peer_id(id)
                 .condition(PeerCondition::DisconnectedAndNotDialing)
-                .addresses(vec![multiaddr(peer.address)])
+                .addresses(multiaddrs(peer.address))
                 .build();
             if let Err(error) = self.swarm.dial(options) {
                 tracing::debug!(peer = %peer.link.code, %error, "not dialled");
@@ -371,9 +389,19 @@ impl Driver {
                     let _ = self.events.try_send(TransportEvent::Listening { address });
                 }
             }
+            SwarmEvent::Behaviour(BehaviourEvent::Liveness(answer)) => self.on_ping(&answer),
             SwarmEvent::ListenerClosed { .. } => tracing::error!("the listener closed; restart this hub"),
             _ => {}
         }
+    }
+
+    /// Closes a connection on which nobody answers.
+    fn on_ping(&mut self, answer: &ping::Event) {
+        if matches!(answer.result, Ok(_) | Err(ping::Failure::Unsupported)) {
+            return;
+        }
+        self.close_dead(answer.peer, |connection| connection.id == answer.connection);
+        self.tell_link(&answer.peer);
     }
 
     fn on_established(&mut self, id: PeerId, connection: ConnectionId, dialled_by_peer: bool) {
@@ -409,8 +437,8 @@ impl Driver {
     }
 
     /// Closes the connections of this peer that are dead, and ends a session that may be on one of them.
-    /// QUIC would notice only after its idle timeout: a
-    /// restarted endpoint ignores packets for the connections of the old one.
+    /// QUIC would notice only after its idle timeout: a restarted endpoint ignores packets for the connections of the
+    /// old one.
     fn close_dead(&mut self, id: PeerId, dead: impl Fn(&Connection) -> bool) {
         let connections = self.connections.entry(id).or_default();
         let mut any = false;
@@ -428,15 +456,28 @@ impl Driver {
         }
     }
 
-    /// A link may open its stream only while no connection is being closed: libp2p-stream picks any.
+    /// A link may open its stream as soon as there is a connection that is not being closed.
     fn tell_link(&self, id: &PeerId) {
         let Some(peer) = self.peers.get(id) else { return };
-        let connections = self.connections.get(id).map(Vec::as_slice).unwrap_or_default();
-        if connections.is_empty() {
+        if !self.connections.contains_key(id) {
             peer.link.forget_offers();
         }
-        peer.link
-            .set_up(!connections.is_empty() && connections.iter().all(|connection| !connection.closing));
+        peer.link.set_up(self.standing(id).is_some());
+    }
+
+    /// The newest connection with this peer that is not being closed.
+    fn standing(&self, id: &PeerId) -> Option<ConnectionId> {
+        let connections = self.connections.get(id)?;
+        let standing = connections.iter().rfind(|connection| !connection.closing);
+        standing.map(|connection| connection.id)
+    }
+
+    /// Opens a link's stream on the newest connection; without one the wish is dropped, which the link notices.
+    fn open_stream(&mut self, wish: OpenStream) {
+        if let Some(connection) = self.standing(&wish.peer) {
+            let streams = &mut self.swarm.behaviour_mut().streams;
+            streams.open(wish.peer, connection, wish.opening);
+        }
     }
 
     /// Says goodbye to everybody and ends the link tasks.

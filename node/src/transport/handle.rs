@@ -1,6 +1,10 @@
 //! The handle: start, send, change the list, stop.
 
-use std::{net::UdpSocket, sync::Arc, time::Duration};
+use std::{
+    net::{SocketAddr, TcpListener, UdpSocket},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     sync::{mpsc, watch},
@@ -68,7 +72,7 @@ pub struct Transport {
 /// Ends the driver with the last handle.
 struct Guard {
     registry: Arc<Registry>,
-    listen: std::net::SocketAddr,
+    listen: SocketAddr,
 }
 
 impl Drop for Guard {
@@ -151,8 +155,12 @@ impl Transport {
         // The driver holds the sender for as long as it runs, and never sends.
         while self.stopped.changed().await.is_ok() {}
         let deadline = Instant::now() + PORT_RELEASE_TIMEOUT;
-        while UdpSocket::bind(self.guard.listen).is_err() && Instant::now() < deadline {
+        while !is_free(self.guard.listen) && Instant::now() < deadline {
             sleep(PORT_RELEASE_POLL).await;
         }
     }
+}
+
+fn is_free(address: SocketAddr) -> bool {
+    UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok()
 }

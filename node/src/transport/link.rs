@@ -13,19 +13,18 @@ use std::{
 
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite};
 use libp2p::{PeerId, Stream};
-use libp2p_stream::Control;
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{Notify, mpsc, oneshot, watch},
     task::JoinHandle,
     time::{Instant, timeout},
 };
 
 use super::{
-    behaviour::EXCHANGE,
     dialer::Backoff,
     event::TransportEvent,
     frames::{FrameReader, FrameWriter, ReadError},
     queue::Queue,
+    streams::OpenStream,
 };
 
 /// How long a peer may take to agree to a stream on a connection that stands.
@@ -57,7 +56,7 @@ struct Way {
     epoch: u64,
 }
 
-/// What the handle, the driver and the accept task share with the link's task.
+/// What the handle, the driver and the handlers of streams share with the link's task.
 pub(super) struct Link {
     pub(super) code: String,
     pub(super) peer: PeerId,
@@ -156,7 +155,7 @@ impl Link {
 #[tracing::instrument(name = "transport.link", skip_all, fields(peer = %link.code))]
 pub(super) async fn run(
     link: Arc<Link>,
-    control: Control,
+    opening: mpsc::Sender<OpenStream>,
     events: mpsc::Sender<TransportEvent>,
     seed: u64,
     predecessor: Option<JoinHandle<()>>,
@@ -172,9 +171,9 @@ pub(super) async fn run(
         reader: None,
         ready: None,
     };
-    let mut outgoing = Outgoing {
+    let outgoing = Outgoing {
         link,
-        control,
+        opening,
         events,
     };
     let mut reopen = Backoff::new(REOPEN_DELAY_MAX, seed);
@@ -212,28 +211,22 @@ fn changed(way: &watch::Receiver<Way>, session: Way) -> bool {
 /// Our side: the stream that we open and write.
 struct Outgoing {
     link: Arc<Link>,
-    control: Control,
+    opening: mpsc::Sender<OpenStream>,
     events: mpsc::Sender<TransportEvent>,
 }
 
 impl Outgoing {
-    async fn open(&mut self, way: &mut watch::Receiver<Way>, session: Way) -> Option<Stream> {
-        let opening = timeout(OPEN_TIMEOUT, self.control.open_stream(self.link.peer, EXCHANGE));
-        let opened = tokio::select! {
-            biased;
-            () = until_changed(way, session) => return None,
-            opened = opening => opened,
+    async fn open(&self, way: &mut watch::Receiver<Way>, session: Way) -> Option<Stream> {
+        let agreed = async {
+            let (opening, agreed) = oneshot::channel();
+            let peer = self.link.peer;
+            self.opening.send(OpenStream { peer, opening }).await.ok()?;
+            agreed.await.ok()
         };
-        match opened {
-            Ok(Ok(stream)) => Some(stream),
-            Ok(Err(error)) => {
-                tracing::debug!(%error, "the peer did not open a stream");
-                None
-            }
-            Err(_) => {
-                tracing::debug!("the peer did not open a stream in time");
-                None
-            }
+        tokio::select! {
+            biased;
+            () = until_changed(way, session) => None,
+            stream = timeout(OPEN_TIMEOUT, agreed) => stream.ok().flatten(),
         }
     }
 

@@ -1,4 +1,5 @@
-//! The shell's network: opaque frames between this hub and its listed peers, over QUIC by libp2p.
+//! The shell's network: opaque frames between this hub and its listed peers, by libp2p: over QUIC, or over TCP
+//! with TLS 1.3 where no UDP gets through.
 //!
 //! It is not a place of decisions. It knows no envelopes, no audiences and no policy; the one thing it
 //! refuses by itself is a connection with somebody who is not on the list it was given. It keeps no frame
@@ -7,7 +8,7 @@
 //! ```text
 //!            handle (Transport)                     driver (one task, owns the Swarm)
 //!   send ──▶ queue ─▶ link task ─▶ our stream ─▶    allow-list, limits, dialer
-//!   events ◀───────── (one per peer) ◀─ their stream ◀─ accept task
+//!   events ◀───────── (one per peer) ◀─ their stream ◀─ streams
 //! ```
 //!
 //! Each hub opens its own `/testudo/exchange/1` stream to each connected peer and writes frames there; it
@@ -18,7 +19,8 @@
 //! `Disconnected`, again and again. No frame is reported outside a session, and no frame accepted by `send`
 //! in one session leaves in the next. Held by `link.rs`.
 //!
-//! Relay, DHT, mDNS, identify and ping are not here on purpose: each would tell a stranger something.
+//! Relay, DHT, mDNS and identify are not here on purpose: each would tell a stranger something. A ping is answered only
+//! over TCP, on connections that the list has let in.
 
 mod config;
 mod event;
@@ -34,6 +36,8 @@ mod registry;
 
 mod behaviour;
 mod driver;
+mod liveness;
+mod streams;
 
 #[cfg(feature = "tap")]
 mod tap;

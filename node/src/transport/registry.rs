@@ -1,4 +1,4 @@
-//! The list of peers, shared by the handle, the driver and the accept task.
+//! The list of peers, shared by the handle, the driver and the streams' handlers.
 //!
 //! A change takes effect here at once, for `send` and for accepting streams; the driver is then told to
 //! bring connections into line. There is no command queue that could fill: the driver reads the newest list.

@@ -6,3 +6,4 @@ mod restart;
 mod sessions;
 #[cfg(feature = "tap")]
 mod tap;
+mod ways;

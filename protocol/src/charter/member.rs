@@ -117,7 +117,7 @@ pub struct Member {
     pub tags: BTreeMap<HubId, u8>,
     /// Its keys.
     pub keys: MemberKeys,
-    /// Where its hub listens: UDP, QUIC.
+    /// Where its hub listens: QUIC on this UDP port, TLS on the TCP port of the same number.
     pub address: SocketAddr,
 }
 

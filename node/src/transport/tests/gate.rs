@@ -1,10 +1,10 @@
 //! Who is not on the list gets nothing; who misuses a stream loses it.
 
-use std::{future::poll_fn, io, pin::Pin, sync::Arc};
+use std::{future::poll_fn, io, pin::Pin};
 
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use libp2p::{
-    Swarm, Transport as _,
+    Swarm, SwarmBuilder, Transport as _,
     core::{
         Endpoint,
         muxing::StreamMuxer,
@@ -17,12 +17,7 @@ use libp2p::{
 use tokio::time::timeout;
 
 use super::harness::{Hub, PATIENCE, entry, keypair, loopback, sample};
-use crate::transport::{
-    SendError, TransportEvent,
-    behaviour::{self, Behaviour, EXCHANGE},
-    config::multiaddr,
-    registry::Registry,
-};
+use crate::transport::{SendError, TransportEvent, config::quic_address, streams::EXCHANGE};
 
 /// What a bare QUIC client got from a hub: bytes on its own stream, and streams that the hub opened.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,7 +34,7 @@ async fn probe(hub: &Hub, keypair: &Keypair) -> Got {
         role: Endpoint::Dialer,
         port_use: PortUse::New,
     };
-    let dial = quic.dial(multiaddr(hub.entry.address), options).unwrap();
+    let dial = quic.dial(quic_address(hub.entry.address), options).unwrap();
     let mut got = Got {
         bytes: vec![],
         streams: 0,
@@ -147,22 +142,17 @@ async fn a_removed_peer_gets_nothing_any_more() {
     assert!(frame == b"welcome back");
 }
 
-/// A listed peer whose streams the test holds in its own hands.
-async fn bare_peer(hub: &Hub, seed: u8) -> (Swarm<Behaviour>, libp2p_stream::Control) {
-    let keypair = keypair(seed);
-    let registry = Arc::new(Registry::new(keypair.public().to_peer_id()));
-    let mut swarm = behaviour::swarm(
-        &keypair,
-        #[cfg(feature = "tap")]
-        None,
-        &registry,
-    );
-    let id = hub.entry.peer_id().unwrap();
-    swarm.behaviour_mut().allowed.allow_peer(id);
-    *swarm.behaviour_mut().limits.limits_mut() = behaviour::limits(1);
-    let control = swarm.behaviour().streams.new_control();
-    let options = SwarmDialOpts::peer_id(id)
-        .addresses(vec![multiaddr(hub.entry.address)])
+/// A listed peer that speaks libp2p without our code, and whose streams the test holds in its own hands.
+fn bare_peer(hub: &Hub, seed: u8) -> (Swarm<libp2p_stream::Behaviour>, libp2p_stream::Control) {
+    let mut swarm = SwarmBuilder::with_existing_identity(keypair(seed))
+        .with_tokio()
+        .with_quic()
+        .with_behaviour(|_| libp2p_stream::Behaviour::new())
+        .unwrap()
+        .build();
+    let control = swarm.behaviour().new_control();
+    let options = SwarmDialOpts::peer_id(hub.entry.peer_id().unwrap())
+        .addresses(vec![quic_address(hub.entry.address)])
         .build();
     swarm.dial(options).unwrap();
     (swarm, control)
@@ -172,7 +162,7 @@ async fn bare_peer(hub: &Hub, seed: u8) -> (Swarm<Behaviour>, libp2p_stream::Con
 async fn four_gibibytes_announced_cost_the_stream() {
     let mut hub = Hub::start("AA", 76).await;
     hub.transport.set_peers(vec![entry("BB", 77, loopback())]);
-    let (mut swarm, mut control) = bare_peer(&hub, 77).await;
+    let (mut swarm, mut control) = bare_peer(&hub, 77);
     let mut incoming = control.accept(EXCHANGE).unwrap();
     tokio::spawn(async move {
         loop {

@@ -1,6 +1,9 @@
 //! Frames, sessions and bounds between hubs that list each other.
 
-use std::{collections::BTreeSet, net::UdpSocket};
+use std::{
+    collections::BTreeSet,
+    net::{TcpListener, UdpSocket},
+};
 
 use tokio::sync::watch;
 
@@ -80,11 +83,17 @@ async fn a_peer_that_does_not_read_fills_the_queue_and_loses_nothing() {
 
 #[tokio::test]
 async fn a_busy_port_is_named() {
-    let holder = UdpSocket::bind(loopback()).unwrap();
-    let address = holder.local_addr().unwrap();
-    match Transport::start(config(18, address, vec![])).await.err() {
-        Some(StartError::PortBusy { address: named }) => assert_eq!(named, address),
-        other => panic!("{other:?}"),
+    let udp = UdpSocket::bind(loopback()).unwrap();
+    let tcp = TcpListener::bind(loopback()).unwrap();
+    let busy = [
+        ("UDP", udp.local_addr().unwrap()),
+        ("TCP", tcp.local_addr().unwrap()),
+    ];
+    for (which, at) in busy {
+        match Transport::start(config(18, at, vec![])).await.err() {
+            Some(StartError::PortBusy { protocol, address }) => assert_eq!((protocol, address), (which, at)),
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -217,7 +226,7 @@ fn addresses_survive_the_way_through_libp2p() {
     for address in ["127.0.0.1:4001", "[2001:db8::1]:9"] {
         let address = address.parse().unwrap();
         assert_eq!(
-            socket_address(&super::super::config::multiaddr(address)),
+            socket_address(&super::super::config::quic_address(address)),
             Some(address)
         );
     }
