@@ -43,6 +43,8 @@ impl Domain {
     pub const CHARTER: Self = Self::new("testudo/charter/v1");
     /// The heads of a hub's logs.
     pub const HEADS: Self = Self::new("testudo/heads/v1");
+    /// A parcel that is carried by hand.
+    pub const COURIER: Self = Self::new("testudo/courier/v1");
     /// A hub's card: its keys and addresses.
     pub const CARD: Self = Self::new("testudo/card/v1");
 

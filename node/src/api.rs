@@ -5,6 +5,7 @@
 
 mod answer;
 mod body;
+mod courier;
 mod policy;
 mod routes;
 mod socket;
@@ -14,5 +15,6 @@ pub use body::{
     ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, EraseBody, ForwardBody, ItemDocument,
     ReleaseBody,
 };
+pub use courier::PARCEL_HEADER;
 pub use policy::{ActivateBody, Activated};
 pub use socket::{BindError, Control, bind};

@@ -5,6 +5,7 @@ mod arguments;
 mod charter;
 mod client;
 mod consent;
+mod courier;
 mod init;
 mod label;
 mod ledger;

@@ -81,6 +81,8 @@ pub enum Control {
     LastCheckpoint(Vec<u8>),
     /// Evidence that a ledger shows two histories.
     Evidence(Vec<u8>),
+    /// Answers a hello: both streams stand.
+    Welcome,
 }
 
 impl std::fmt::Debug for Message {
@@ -111,6 +113,7 @@ impl std::fmt::Debug for Control {
             Self::LastCheckpointAsk => f.write_str("LastCheckpointAsk"),
             Self::LastCheckpoint(bytes) => write!(f, "LastCheckpoint({} bytes)", bytes.len()),
             Self::Evidence(bytes) => write!(f, "Evidence({} bytes)", bytes.len()),
+            Self::Welcome => f.write_str("Welcome"),
         }
     }
 }

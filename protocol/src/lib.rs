@@ -48,6 +48,7 @@ pub mod consent_question;
 pub mod notice;
 pub mod receipt;
 
+pub mod courier;
 pub mod exchange;
 pub mod ledger;
 

@@ -33,7 +33,8 @@ pub enum Act {
 }
 
 impl Act {
-    const ALL: [Self; 5] = [
+    /// All of them.
+    pub const ALL: [Self; 5] = [
         Self::Delivered,
         Self::Objected,
         Self::Opened,

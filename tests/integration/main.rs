@@ -17,6 +17,7 @@ mod scene;
 mod waiting;
 
 mod bad_input;
+mod courier;
 mod delivery;
 mod erasure;
 mod gate_off;

@@ -44,10 +44,7 @@ impl World {
             }
             3 if one != other => {
                 self.count("struck: stream reset");
-                self.note(one, format_args!("loses its stream to {other}"));
-                let epoch = self.network.reset((one, other));
-                self.plan_loss((one, other), epoch);
-                self.one_sided.insert((one, other));
+                self.lose_stream(one, other);
             }
             4 | 5 => {
                 self.count("struck: hub partitioned");
@@ -103,6 +100,13 @@ impl World {
             self.plan_loss(way, epoch);
         }
         self.plan_redial(one, other, 50, REDIAL_MILLIS_MAX);
+    }
+
+    /// Breaks one stream; the one of the other direction stands.
+    pub(crate) fn lose_stream(&mut self, one: HubId, other: HubId) {
+        self.note(one, format_args!("loses its stream to {other}"));
+        let epoch = self.network.reset((one, other));
+        self.plan_loss((one, other), epoch);
     }
 
     fn plan_loss(&mut self, way: Way, epoch: u64) {
@@ -194,20 +198,15 @@ impl World {
     }
 
     /// The end of all faults: hubs that are down start, and everyone can reach everyone.
-    ///
-    /// Pairs that lost a stream connect anew: the side whose own stream stood has not heard of any
-    /// loss, and repeats what it is owed an answer for on its next connection only.
     pub(crate) fn heal(&mut self) {
         self.network.heal();
-        for (one, other) in std::mem::take(&mut self.one_sided) {
-            self.cut(one, other);
-        }
         self.become_calm();
         for hub in Federation::get().codes() {
             self.station(*hub).fuse = None;
             self.after(1, Happening::Restart(*hub));
         }
     }
+
     /// Shuts out those who lie, so that the others can come to rest.
     pub(crate) fn banish(&mut self) {
         self.banished = true;

@@ -129,6 +129,8 @@ pub fn on_reply(world: &mut World, hub: HubId, reply: &Reply, previewed: Option<
         // A question is a wish and promises nothing about the item.
         Reply::ConsentAsked { .. } | Reply::ConsentRefused { .. } => return Ok(()),
         Reply::WitnessResumed { .. } | Reply::Erased { .. } => return Ok(()),
+        // What a parcel holds is promised by whoever takes it in, in receipts.
+        Reply::Packed { .. } | Reply::Unpacked { .. } => return Ok(()),
         Reply::Noted { item } => return durability::keep_reading(world, hub, *item),
     };
     keep(world, hub, promise)

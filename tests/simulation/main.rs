@@ -31,6 +31,7 @@ mod gate;
 #[path = "../../policies/tests/policies/straight_line.rs"]
 mod straight_line;
 
+mod carried;
 mod controls;
 mod course;
 mod invariants;

@@ -7,7 +7,7 @@ use testudo_protocol::exchange::Message;
 use testudo_protocol::id::{HubId, ItemId};
 use testudo_protocol::ledger::{DecisionAct, Entry};
 
-use crate::course::{amber_for, contents, finish, quiet, released, states, tell};
+use crate::course::{amber_for, contents, finish, quiet, released, states, tell, until};
 use crate::federation::{Federation, National, hub};
 use crate::world::World;
 
@@ -290,4 +290,30 @@ fn what_is_denied_under_other_policies_is_withheld() {
         matches!(&state, DeliveryState::Withheld { rules, settled: true } if rules == &["N-CA"]),
         "{state:?}"
     );
+}
+
+/// A hub whose own stream was lost, while the peer's stood, waited for ever for what the peer had said already.
+#[test]
+fn a_stream_lost_on_one_side_only_is_made_up_for() {
+    let mut world = quiet();
+    let (fr, de) = (hub("FR"), hub("DE"));
+    let before = world.trace.len();
+    world.lose_stream(fr, de);
+    until(&mut world, "FR has DE");
+    let item = released(&mut world, "DE reports Arrived");
+    let lost = |line: &String| line.contains("DE has lost FR");
+    assert!(!world.trace[before..].iter().any(lost), "both streams were lost");
+    assert_eq!(states(&world, de, item.item), [ItemState::Released]);
+    finish(world);
+}
+
+/// What a hub had answered over the stream that it lost was never said again.
+#[test]
+fn an_answer_that_was_lost_with_its_stream_is_given_again() {
+    let mut world = quiet();
+    let (fr, de) = (hub("FR"), hub("DE"));
+    released(&mut world, "FR sends DE content");
+    until(&mut world, "DE sends FR receipt");
+    world.lose_stream(de, fr);
+    finish(world);
 }

@@ -153,6 +153,9 @@ impl World {
         let asked = invariants::invariant_every_command_is_answered_once(code, id, asked)?;
         match reply {
             Ok(reply) => {
+                if let Reply::Packed { sealed, .. } = &reply {
+                    self.parcels.push(sealed.0.clone());
+                }
                 self.count(&format!("done {}", asked.what));
                 self.note(code, format_args!("has done {}", asked.what));
                 invariants::on_reply(self, code, &reply, asked.previewed)
@@ -195,6 +198,7 @@ pub fn kind(frame: &[u8]) -> &'static str {
         Ok(Message::Resealed(_)) => "resealed",
         Ok(Message::Control(Control::Announce(_))) => "announce",
         Ok(Message::Control(Control::Hello { .. })) => "hello",
+        Ok(Message::Control(Control::Welcome)) => "welcome",
         Ok(Message::Control(Control::OuterOnly(_))) => "outer only",
         Ok(Message::Control(Control::Expect { .. })) => "expect",
         Ok(Message::Control(Control::Receipt(_))) => "receipt",

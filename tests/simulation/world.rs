@@ -3,7 +3,7 @@
 //! Everything that happens is an entry of one queue, ordered by virtual time and by when it was
 //! planned; nothing depends on the machine. The world plays the shell of every hub.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use testudo_core::hub::{Hub, HubConfig};
 use testudo_core::input::{Command, CommandId, Input, ReleaseCommand, SealId};
@@ -141,6 +141,8 @@ pub struct World {
     pub trace: Vec<String>,
     /// How often each fault was struck and each thing happened.
     pub counts: BTreeMap<String, u64>,
+    /// Parcels that were packed, for somebody to carry.
+    pub parcels: Vec<Vec<u8>>,
     /// Where frames leave a hub.
     pub edge: Box<dyn Edge>,
     queue: BTreeMap<(u64, u64), Happening>,
@@ -149,8 +151,6 @@ pub struct World {
     /// Entries of the queue that are not ticks.
     busy: u64,
     calm: bool,
-    /// Streams that were lost while the other direction stood.
-    pub(crate) one_sided: BTreeSet<Way>,
     /// Whether those who lie have been shut out.
     pub(crate) banished: bool,
     commands: u64,
@@ -173,13 +173,13 @@ impl World {
             watch: Watch::new(edge.liars()),
             trace: Vec::new(),
             counts: BTreeMap::new(),
+            parcels: Vec::new(),
             edge,
             queue: BTreeMap::new(),
             planned: 0,
             steps: 0,
             busy: 0,
             calm: false,
-            one_sided: BTreeSet::new(),
             banished: false,
             commands: 0,
         };

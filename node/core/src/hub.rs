@@ -4,9 +4,12 @@ mod asking;
 mod audience;
 mod compose;
 mod consent;
+mod courier;
 mod decide;
 mod deliver;
+mod deliveries;
 mod erase;
+mod meeting;
 mod policies;
 pub mod read;
 mod receive;
@@ -37,16 +40,17 @@ use testudo_protocol::week::Week;
 
 use crate::input::{BatchId, Command, CommandId, Input, LoadId, SealId};
 use crate::keys::HubKeys;
-use crate::outbound::Outbound;
 use crate::output::{Event, Output};
 use crate::records::{
-    ConsentAsk, DeliveryRecord, EpochRecord, ErasedRecord, GivenNotice, GivenReceipt, ItemRecord, TakenNotice,
+    ConsentAsk, EpochRecord, ErasedRecord, GivenNotice, GivenReceipt, ItemRecord, TakenNotice,
 };
 use crate::refusal::Refusal;
 
 use audience::PeerKey;
 use compose::Sealing;
+use courier::Packing;
 use deliver::{Flight, Loaded};
+use deliveries::Deliveries;
 use recipient_key::WeeklyKey;
 use release::Job;
 use reseal::Resealing;
@@ -73,7 +77,7 @@ pub struct Hub {
     items: BTreeMap<ItemRef, ItemRecord>,
     titles: BTreeMap<ItemRef, String>,
     heads: BTreeMap<(HubId, AudienceId), Head>,
-    deliveries: BTreeMap<(ItemRef, HubId), DeliveryRecord>,
+    deliveries: Deliveries,
     /// Openings of decisions on which a delivery still rests.
     openings: BTreeMap<u64, Vec<u8>>,
     given_receipts: BTreeMap<(EnvelopeHash, Act), GivenReceipt>,
@@ -108,6 +112,7 @@ pub struct Hub {
     sealing_notices: BTreeMap<SealId, HubId>,
     resealing: BTreeMap<SealId, Resealing>,
     loading: BTreeMap<LoadId, Loading>,
+    packing: Option<Packing>,
     witness: WitnessDesk,
     checkpoint_size: u64,
     checkpoint_due: Timestamp,
@@ -119,6 +124,10 @@ pub struct Hub {
 #[derive(Default)]
 struct Peer {
     connected: bool,
+    /// When we last met it in this session.
+    met: Option<Timestamp>,
+    /// Whether it has said hello since, too soon to meet at once.
+    meets_again: bool,
     /// Whether it has said on this connection which key content is to be sealed to.
     announced: bool,
     /// An announcement that was made ahead of our clock, to be heard again.
@@ -158,10 +167,12 @@ impl Hub {
             Input::Tick => {
                 self.turn_keys(&mut out);
                 self.hear_early(&mut out);
+                self.meet_again(&mut out);
                 self.on_tick(&mut out);
             }
             Input::Stop => self.on_stop(&mut out),
         }
+        self.fill_parcel(&mut out);
         out
     }
 
@@ -190,45 +201,14 @@ impl Hub {
             } => self.refuse_consent(id, item, (holder, recipient), out),
             Command::Retract { item } => self.retract(id, item, out),
             Command::Erase { item, basis } => self.ask_erase(id, item, basis, out),
+            Command::PackParcel { to } => self.ask_parcel(id, to, out),
+            Command::TakeParcel { sealed } => self.take_parcel(id, &sealed, out),
             Command::ResumeWitness { hub } => self.resume_witness(id, hub, out),
             Command::Open { item } => self.note_reading(id, item, Act::Opened, out),
             Command::Acknowledge { item } => self.note_reading(id, item, Act::Acknowledged, out),
         };
         if let Err(refusal) = done {
             out.push(Output::Reply(id, Err(refusal)));
-        }
-    }
-
-    fn on_connected(&mut self, peer: HubId, out: &mut Vec<Output>) {
-        if self.gate.charter().member(peer).is_none() || peer == self.me {
-            return;
-        }
-        let state = self.peers.entry(peer).or_default();
-        state.connected = true;
-        state.announced = false;
-        state.early = None;
-        state.flights.clear();
-        let charter = self.gate.charter();
-        let hello = Control::Hello {
-            realm: charter.realm().tag().into(),
-            charter: charter.version(),
-        };
-        out.push(Output::Transmit(peer, Outbound::control(peer, hello)));
-        self.announce_to(peer, out);
-        self.meet_witness(peer, out);
-        self.repeat_receipts(peer, out);
-        self.send_consents(peer, out);
-        self.send_asks(peer, out);
-        self.send_notices(peer, out);
-        self.push(peer, out);
-    }
-
-    fn on_disconnected(&mut self, peer: HubId) {
-        if let Some(state) = self.peers.get_mut(&peer) {
-            state.connected = false;
-            state.announced = false;
-            state.early = None;
-            state.flights.clear();
         }
     }
 
@@ -255,7 +235,11 @@ impl Hub {
 
     fn on_control(&mut self, peer: HubId, control: Control, out: &mut Vec<Output>) -> Result<(), PeerFault> {
         match control {
-            Control::Hello { realm, charter: _ } => self.on_hello(realm.as_bytes()),
+            Control::Hello { realm, charter: _ } => self.on_hello(peer, realm.as_bytes(), out),
+            Control::Welcome => {
+                self.on_welcome(peer, out);
+                Ok(())
+            }
             Control::OuterOnly(bytes) => self.on_outer_only(peer, &bytes, out),
             Control::Expect { audience, next } => {
                 self.on_expect(peer, audience, next, out);
@@ -289,14 +273,6 @@ impl Hub {
         }
     }
 
-    fn on_hello(&self, realm: &[u8; 32]) -> Result<(), PeerFault> {
-        if self.gate.charter().realm().tag().as_bytes() == realm {
-            Ok(())
-        } else {
-            Err(PeerFault("is in another federation or realm".to_owned()))
-        }
-    }
-
     /// Tells the operator and ends the connection; the peer may come back and do better.
     fn blame(&mut self, peer: HubId, what: String, out: &mut Vec<Output>) {
         let state = self.peers.entry(peer).or_default();
@@ -314,10 +290,10 @@ impl Hub {
         self.peers.get(&peer).is_some_and(|state| state.connected)
     }
 
-    /// Whether content may be sent to a peer: it is connected, and in suite 2 has announced its key.
+    /// Whether content may be sent to a peer: we have met it, and in suite 2 it has announced its key.
     fn is_ready(&self, peer: HubId) -> bool {
         let classical = self.gate.charter().writes() == Suite::Classical;
-        (self.peers.get(&peer)).is_some_and(|state| state.connected && (state.announced || classical))
+        (self.peers.get(&peer)).is_some_and(|state| state.met.is_some() && (state.announced || classical))
     }
 
     /// The latest version of an item that this hub knows.

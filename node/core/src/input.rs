@@ -102,6 +102,16 @@ pub enum Command {
         /// On what legal basis.
         basis: Basis,
     },
+    /// Pack what a hub is owed into a parcel that is carried to it.
+    PackParcel {
+        /// For whom.
+        to: HubId,
+    },
+    /// Take in a parcel that was carried here.
+    TakeParcel {
+        /// As it was found in the file.
+        sealed: Vec<u8>,
+    },
     /// Cosign a ledger again, after somebody has looked at the evidence against it.
     ResumeWitness {
         /// Whose ledger.

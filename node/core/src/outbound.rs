@@ -5,7 +5,7 @@
 
 use testudo_policies::gate::Gate;
 use testudo_policies::permit::Permit;
-use testudo_protocol::exchange::{Control, Message};
+use testudo_protocol::exchange::{CONTROL_BYTES_MAX, Control, Message};
 use testudo_protocol::id::{HubId, ItemRef};
 
 /// A frame that may be sent to one hub.
@@ -87,6 +87,14 @@ impl Outbound {
     /// To whom.
     pub fn receiver(&self) -> HubId {
         self.receiver
+    }
+
+    /// About how many bytes the frame has: those of what it carries.
+    pub fn frame_bytes(&self) -> usize {
+        match &self.message {
+            Message::Content(bytes) | Message::Resealed(bytes) => bytes.len(),
+            Message::Control(_) => CONTROL_BYTES_MAX,
+        }
     }
 
     /// The frame to write, once.

@@ -2,6 +2,7 @@
 
 use testudo_policies::marking_table::MarkingError;
 use testudo_protocol::bundle::BundleError;
+use testudo_protocol::courier::ParcelError;
 use testudo_protocol::id::{HubId, ItemId};
 use testudo_protocol::label::LabelError;
 
@@ -124,6 +125,18 @@ pub enum Refusal {
         /// How many.
         waiting: usize,
     },
+    /// A parcel is not needed.
+    #[error("{hub} is connected: what it is owed reaches it by itself, and needs no parcel")]
+    Reachable {
+        /// Who.
+        hub: HubId,
+    },
+    /// A parcel that this hub cannot open.
+    #[error("parcel is sealed to another hub, or was damaged on the way; have it copied or packed again")]
+    ParcelNotOurs,
+    /// A parcel that is refused whole.
+    #[error(transparent)]
+    Parcel(ParcelError),
     /// The item was erased here.
     #[error("item {item} was erased here; `testudo ledger show` says when and on what basis")]
     Erased {
@@ -189,6 +202,9 @@ impl Refusal {
             Self::NotAMember { .. } => "not-a-member",
             Self::TooLong { .. } => "too-long",
             Self::Busy { .. } => "busy",
+            Self::Reachable { .. } => "reachable",
+            Self::ParcelNotOurs => "parcel-not-ours",
+            Self::Parcel(_) => "parcel",
             Self::Erased { .. } => "erased",
             Self::NoEvidence { .. } => "no-evidence",
             Self::Fenced => "fenced",
@@ -207,14 +223,15 @@ impl Refusal {
             | Self::PreviewChanged
             | Self::NotOriginator { .. }
             | Self::Withdrawn { .. } => RefusalKind::Policy,
-            Self::Bundle(_) => RefusalKind::Data,
+            Self::Bundle(_) | Self::ParcelNotOurs | Self::Parcel(_) => RefusalKind::Data,
             Self::Label(_)
             | Self::UnknownRecipient { .. }
             | Self::OwnItem { .. }
             | Self::TooManyReceivers { .. }
             | Self::DeadlinePassed
             | Self::NotAMember { .. }
-            | Self::TooLong { .. } => RefusalKind::Usage,
+            | Self::TooLong { .. }
+            | Self::Reachable { .. } => RefusalKind::Usage,
             Self::NoSuchItem { .. }
             | Self::NoSuchQuestion { .. }
             | Self::Erased { .. }

@@ -82,7 +82,21 @@ impl SealOrder {
         })
     }
 
-    /// Which item's content or key this is; `None` for a notice, which has none.
+    /// Seals a parcel to the hub it is for. What is content in it was sealed and permitted before.
+    ///
+    /// # Errors
+    /// [`NotSealable`] if that hub has no key in the charter.
+    pub(crate) fn parcel(code: HubId, plaintext: Vec<u8>, charter: &Charter) -> Result<Self, NotSealable> {
+        let recipient = charter.member(code).and_then(|member| member.keys.recipient());
+        let recipient = recipient.ok_or(NotSealable { code })?;
+        Ok(Self {
+            item: None,
+            to: SealTo::Hubs(vec![(code, recipient)]),
+            plaintext: Zeroizing::new(plaintext),
+        })
+    }
+
+    /// Which item's content or key this is; `None` for a notice and a parcel, which have none of their own.
     pub fn item(&self) -> Option<ItemRef> {
         self.item
     }

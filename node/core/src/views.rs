@@ -1,7 +1,7 @@
 //! What people and tools are shown: plain data, serialised by the shell.
 
 use serde::{Deserialize, Serialize};
-use testudo_protocol::id::{Hash, HubId, ItemId, ItemVersion};
+use testudo_protocol::id::{AudienceId, Hash, HubId, ItemId, ItemVersion};
 use testudo_protocol::label::Label;
 
 /// The answer to a command that was carried out and is durable.
@@ -78,12 +78,61 @@ pub enum Reply {
         /// Whose.
         hub: HubId,
     },
+    /// A parcel was packed.
+    #[serde(rename_all = "camelCase")]
+    Packed {
+        /// For whom.
+        to: HubId,
+        /// Items and withheld places in it.
+        items: usize,
+        /// What waits beside them: the parcel is full, or they cannot be sealed before the hub announces a key.
+        left: usize,
+        /// The parcel itself; not part of the document.
+        #[serde(skip)]
+        sealed: SealedParcel,
+    },
+    /// A parcel was taken in.
+    #[serde(rename_all = "camelCase")]
+    Unpacked {
+        /// From whom.
+        from: HubId,
+        /// When it was packed, Unix seconds, by the sender's clock.
+        packed: u64,
+        /// Envelopes that were new here.
+        taken: usize,
+        /// Envelopes that were here.
+        known: usize,
+        /// Where something is missing.
+        gaps: Vec<LogGap>,
+        /// What was refused, without content.
+        faults: Vec<String>,
+    },
     /// An opening or acknowledgement was noted.
     #[serde(rename_all = "camelCase")]
     Noted {
         /// The item.
         item: ItemId,
     },
+}
+
+/// A sealed parcel, as it stands in a file.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct SealedParcel(pub Vec<u8>);
+
+impl std::fmt::Debug for SealedParcel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SealedParcel({} bytes)", self.0.len())
+    }
+}
+
+/// A place of a log from which on envelopes are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogGap {
+    /// The log.
+    pub log: AudienceId,
+    /// The place that is wanted next.
+    pub wanted: u64,
 }
 
 /// What the gate says about one hub.

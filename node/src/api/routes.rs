@@ -1,6 +1,6 @@
 //! The routes of the control socket.
 
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT_LANGUAGE;
 use axum::routing::{get, post};
@@ -10,6 +10,7 @@ use testudo_core::input::Command;
 use testudo_core::views::{ConsentAskView, DeliveryView, InboxEntry, Preview, Reply, Status};
 use testudo_policies::explain::Language;
 use testudo_protocol::bundle::BUNDLE_BYTES_MAX;
+use testudo_protocol::courier::PARCEL_BYTES_MAX;
 use testudo_protocol::id::{ItemId, Timestamp};
 
 use super::answer::Problem;
@@ -17,7 +18,7 @@ use super::body::{
     ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, EraseBody, ForwardBody, ItemDocument,
     ReleaseBody,
 };
-use super::policy;
+use super::{courier, policy};
 use crate::process::HubHandle;
 use crate::store::Family;
 
@@ -52,7 +53,12 @@ pub(super) fn router(hub: HubHandle) -> Router {
         .route("/v1/policy/diff", get(policy::diff))
         .route("/v1/policy/activate", post(policy::activate))
         .route("/v1/ledger/resume/{hub}", post(resume))
-        .layer(axum::extract::DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+        .route("/v1/courier/pack/{hub}", post(courier::pack))
+        .route(
+            "/v1/courier/take",
+            post(courier::take).layer(DefaultBodyLimit::max(2 * PARCEL_BYTES_MAX)),
+        )
+        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
         .with_state(hub)
 }
 

@@ -127,6 +127,33 @@ pub(super) fn said(reply: &Reply) -> Answer {
                 "erased {item}\n{entries} entries of the ledger say nothing any more, entry {entry} says so"
             )
         }
+        Reply::Packed { to, items, left, .. } => {
+            let left = match left {
+                0 => String::new(),
+                left => format!("; {left} more wait for the next parcel, or for a key of {to}"),
+            };
+            format!("packed {items} items for {to}{left}")
+        }
+        Reply::Unpacked {
+            from,
+            taken,
+            known,
+            gaps,
+            faults,
+            ..
+        } => {
+            let mut text = format!("from {from}: {taken} new, {known} known");
+            for gap in gaps {
+                text.push_str(&format!(
+                    "\nlog {} goes on at {}: an earlier parcel is missing",
+                    gap.log, gap.wanted
+                ));
+            }
+            for fault in faults {
+                text.push_str(&format!("\nrefused: {from} {fault}"));
+            }
+            text
+        }
         Reply::WitnessResumed { hub } => format!("the ledger of {hub} is cosigned again"),
         Reply::Noted { item } => format!("noted {item}"),
     };

@@ -9,7 +9,7 @@ use testudo_protocol::id::ItemId;
 
 use super::label::DraftFlags;
 use super::outcome::{Answer, Failure, exit, finish};
-use super::{act, charter, consent, init, ledger, policy, read, serve};
+use super::{act, charter, consent, courier, init, ledger, policy, read, serve};
 
 /// Sovereign sharing of assessments of foreign information manipulation.
 #[derive(Parser)]
@@ -127,6 +127,9 @@ enum Command {
     /// Verify the hub's own record.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
+    /// Carry what hubs have to say by hand, where no stream reaches.
+    #[command(subcommand)]
+    Courier(courier::CourierCommand),
     /// Ask the release policies without a hub.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -173,6 +176,7 @@ impl Command {
             Self::Show(item) => read::show(&item).await,
             Self::Ack(item) => act::on_item(&item, "/acknowledge").await,
             Self::Ledger(command) => command.run().await,
+            Self::Courier(command) => command.run().await,
             Self::Policy(command) => command.run().await,
         }
     }

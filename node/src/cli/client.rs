@@ -2,6 +2,7 @@
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
@@ -14,6 +15,9 @@ use super::outcome::{Failure, exit};
 use crate::api::ErrorBody;
 use crate::folder::HubFolder;
 
+const JSON: &str = "application/json";
+const OCTETS: &str = "application/octet-stream";
+
 /// A hub that may be running.
 pub(super) struct Client {
     folder: HubFolder,
@@ -23,6 +27,14 @@ pub(super) struct Client {
 /// The hub did not answer.
 fn unavailable(sentence: String) -> Failure {
     Failure::new(exit::UNAVAILABLE, "not-running", sentence)
+}
+
+fn other_form(_: serde_json::Error) -> Failure {
+    Failure::new(
+        exit::GENERAL,
+        "version",
+        "the hub answers in another form; upgrade both",
+    )
 }
 
 impl Client {
@@ -63,12 +75,45 @@ impl Client {
         self.ask(Method::POST, path, body).await
     }
 
+    /// Asks for something that is answered with bytes, and a document about them in a header.
+    pub(super) async fn post_for_bytes<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        header: &HeaderName,
+    ) -> Result<(T, Vec<u8>), Failure> {
+        let (headers, bytes) = self.send(Method::POST, path, JSON, Vec::new()).await?;
+        let document = headers.get(header).map(HeaderValue::as_bytes);
+        let document = serde_json::from_slice(document.unwrap_or_default()).map_err(other_form)?;
+        Ok((document, bytes.into()))
+    }
+
+    /// Hands over bytes.
+    pub(super) async fn post_bytes<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        bytes: Vec<u8>,
+    ) -> Result<T, Failure> {
+        let (_, bytes) = self.send(Method::POST, path, OCTETS, bytes).await?;
+        serde_json::from_slice(&bytes).map_err(other_form)
+    }
+
     async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
         body: Vec<u8>,
     ) -> Result<T, Failure> {
+        let (_, bytes) = self.send(method, path, JSON, body).await?;
+        serde_json::from_slice(&bytes).map_err(other_form)
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &str,
+        body: Vec<u8>,
+    ) -> Result<(HeaderMap, Bytes), Failure> {
         let socket = &self.folder.config.control_socket;
         let data = self.folder.root().display().to_string();
         let stream = UnixStream::connect(socket).await.map_err(|_| {
@@ -86,22 +131,15 @@ impl Client {
             .method(method)
             .uri(path)
             .header("host", "hub")
-            .header("content-type", "application/json")
+            .header("content-type", kind)
             .header("accept-language", self.language.code())
             .body(Full::new(Bytes::from(body)))
             .map_err(|_| Failure::new(exit::USAGE, "usage", "that is not an id"))?;
         let response = sender.send_request(request).await.map_err(broken)?;
-        let status = response.status();
-        let bytes = response.into_body().collect().await.map_err(broken)?.to_bytes();
-        if status.is_success() {
-            let other = |_| {
-                Failure::new(
-                    exit::GENERAL,
-                    "version",
-                    "the hub answers in another form; upgrade both",
-                )
-            };
-            return serde_json::from_slice(&bytes).map_err(other);
+        let (head, body) = response.into_parts();
+        let bytes = body.collect().await.map_err(broken)?.to_bytes();
+        if head.status.is_success() {
+            return Ok((head.headers, bytes));
         }
         match serde_json::from_slice::<ErrorBody>(&bytes) {
             Ok(body) => Err(body.error.into()),

@@ -12,6 +12,8 @@ use clap::Subcommand;
 use testudo_core::views::Reply;
 use testudo_protocol::id::HubId;
 
+pub(super) use export::{unwritable, write_private};
+
 pub use document::{LedgerDocument, stored_ledger};
 
 use super::act;

@@ -123,6 +123,14 @@ impl Answer {
     pub(super) fn of<T: Serialize>(value: &T, text: impl Into<String>) -> Self {
         Self::Document(serde_json::to_value(value).unwrap_or_default(), text.into())
     }
+
+    /// What it says to people.
+    pub(super) fn into_text(self) -> String {
+        match self {
+            Self::Document(_, text) | Self::Decided(_, text, _) => text,
+            Self::Silent => String::new(),
+        }
+    }
 }
 
 /// Prints the outcome and gives the exit code.

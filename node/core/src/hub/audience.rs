@@ -9,13 +9,13 @@ use testudo_crypto::seal::{AudienceSecret, Recipient};
 use testudo_protocol::envelope::{
     AudienceKey, AudienceKeyFields, RecipientEntry, Recipients, Suite, key_tag,
 };
-use testudo_protocol::id::{AudienceId, EnvelopeHash, Hash, HubId, Sequence};
+use testudo_protocol::id::{AudienceId, EnvelopeHash, Hash, HubId, ItemRef, Sequence};
 use testudo_protocol::week::Week;
 
 use super::Hub;
 use super::step::Step;
 use crate::output::Family;
-use crate::records::{Access, DeliveryState, EpochRecord, KeyRow, WeeklyKeyRef, key};
+use crate::records::{Access, DeliveryRecord, DeliveryState, EpochRecord, KeyRow, WeeklyKeyRef, key};
 use crate::refusal::Refusal;
 
 /// Most receivers that an envelope is sealed to directly: below this, stanzas cost less than a key entry.
@@ -248,14 +248,19 @@ impl Hub {
             record.sealed_to.retain(|(hub, _)| *hub != receiver);
             step.put(Family::Epoch, key::epoch(audience, epoch), record)?;
         }
-        for delivery in self.deliveries.values_mut() {
-            let is_of_it = delivery.audience == audience
+        let is_of_it = |delivery: &&DeliveryRecord| {
+            delivery.audience == audience
                 && delivery.epoch == epoch
-                && delivery.receiver == receiver
-                && delivery.state == DeliveryState::Queued;
-            if is_of_it {
-                delivery.access = Access::Owed;
-                step.put(Family::Delivery, key::delivery(delivery.item, receiver), delivery)?;
+                && delivery.state == DeliveryState::Queued
+        };
+        let owed: Vec<ItemRef> = (self.deliveries.open(receiver))
+            .filter(is_of_it)
+            .map(|delivery| delivery.item)
+            .collect();
+        for item in owed {
+            let owe = |delivery: &mut DeliveryRecord| delivery.access = Access::Owed;
+            if let Some(delivery) = self.deliveries.update(&(item, receiver), owe) {
+                step.put(Family::Delivery, key::delivery(item, receiver), delivery)?;
             }
         }
         Ok(())

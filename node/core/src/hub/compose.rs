@@ -184,7 +184,10 @@ impl Hub {
         result: Result<Vec<u8>, SealError>,
         out: &mut Vec<Output>,
     ) {
-        if self.on_notice_sealed(id, &result, out) || self.on_resealed(id, &result, out) {
+        if self.on_notice_sealed(id, &result, out)
+            || self.on_resealed(id, &result, out)
+            || self.on_parcel_sealed(id, &result, out)
+        {
             return;
         }
         let Some(sealing) = self.sealing.remove(&id) else {

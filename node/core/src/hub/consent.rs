@@ -96,7 +96,7 @@ impl Hub {
 
     /// To whom this hub has forwarded an item.
     pub(super) fn forwarded_to(&self, item: ItemRef) -> Vec<HubId> {
-        let forwards = (self.deliveries.values())
+        let forwards = (self.deliveries.of_item(item.item))
             .filter(|delivery| delivery.item == item && delivery.act == DecisionAct::Forward);
         forwards.map(|delivery| delivery.receiver).collect()
     }

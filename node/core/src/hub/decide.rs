@@ -241,8 +241,8 @@ impl Hub {
     }
 
     fn had_earlier(&self, item: ItemRef) -> BTreeSet<HubId> {
-        (self.deliveries.values())
-            .filter(|delivery| delivery.item.item == item.item && delivery.item.version < item.version)
+        (self.deliveries.of_item(item.item))
+            .filter(|delivery| delivery.item.version < item.version)
             .filter(|delivery| delivery.may_have_left())
             .map(|delivery| delivery.receiver)
             .collect()

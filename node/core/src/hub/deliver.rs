@@ -11,7 +11,7 @@ use testudo_policies::permit::{MintError, Permit};
 use testudo_policies::vocabulary::Action;
 use testudo_protocol::envelope::{Envelope, Outer};
 use testudo_protocol::exchange::Control;
-use testudo_protocol::id::{AudienceId, EnvelopeHash, HubId, ItemRef, Sequence};
+use testudo_protocol::id::{AudienceId, EnvelopeHash, HubId, ItemRef, Sequence, Timestamp};
 use testudo_protocol::ledger::{Decision, DecisionAct, Entry};
 use testudo_protocol::receipt::{Act, Receipt};
 
@@ -26,7 +26,7 @@ use crate::output::{Event, Family, Output};
 use crate::records::{Access, DeliveryRecord, DeliveryState, ItemState, LogPlace, key};
 
 /// Envelopes under way to one peer without a receipt.
-const FLIGHTS_MAX: usize = 32;
+pub(super) const FLIGHTS_MAX: usize = 32;
 
 /// One delivery under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,45 +64,40 @@ impl Hub {
         if self.fenced || !self.is_ready(peer) {
             return;
         }
-        let under_way = self
-            .peers
-            .get(&peer)
-            .map(|state| state.flights.clone())
-            .unwrap_or_default();
-        let mut waiting: Vec<Flight> = (self.deliveries.values())
-            .filter(|delivery| delivery.receiver == peer)
-            .filter(|delivery| match &delivery.state {
-                DeliveryState::Queued => true,
-                DeliveryState::Withheld { settled, .. } => !settled,
-                _ => false,
-            })
-            .map(|delivery| self.flight(delivery))
-            .filter(|flight| !under_way.contains(flight))
-            .collect();
-        waiting.sort();
-        // What is sealed anew takes its time: it flies alone in its log, so that it arrives in order.
-        let mut busy: BTreeSet<AudienceId> = under_way.iter().map(|flight| flight.audience).collect();
-        let mut closed: BTreeSet<AudienceId> = (under_way.iter().filter(|flight| flight.again))
-            .map(|flight| flight.audience)
-            .collect();
-        let mut free = FLIGHTS_MAX.saturating_sub(under_way.len());
-        for flight in waiting {
-            if free == 0 {
-                break;
-            }
-            let alone = flight.again && busy.contains(&flight.audience);
-            if alone || flight.again {
-                let is_first = closed.insert(flight.audience);
-                if alone || !is_first || self.sealable(peer).is_none() {
-                    continue;
-                }
-            } else if closed.contains(&flight.audience) {
-                continue;
-            }
-            busy.insert(flight.audience);
-            free = free.saturating_sub(1);
+        for flight in self.next_flights(peer) {
             self.take_off(peer, flight, out);
         }
+    }
+
+    /// What can take off now: from each log in turn, so that a long one keeps none waiting.
+    fn next_flights(&self, peer: HubId) -> Vec<Flight> {
+        let none = BTreeSet::new();
+        let under_way = self.peers.get(&peer).map_or(&none, |state| &state.flights);
+        let free = FLIGHTS_MAX.saturating_sub(under_way.len());
+        let packing = self.packing.as_ref().filter(|packing| packing.is_for(peer));
+        let done = packing.map_or(&none, |packing| &packing.packed);
+        let can_seal = self.sealable(peer).is_some();
+        let mut logs: Vec<_> = (self.deliveries.open_logs(peer))
+            .map(|log| {
+                let flights = log.map(|delivery| self.flight(delivery));
+                ready(
+                    flights.filter(|flight| !done.contains(flight)),
+                    under_way,
+                    can_seal,
+                )
+            })
+            .collect();
+        let mut chosen = Vec::new();
+        while chosen.len() < free && !logs.is_empty() {
+            logs.retain_mut(|log| match log.next() {
+                Some(flight) if chosen.len() < free => {
+                    chosen.push(flight);
+                    true
+                }
+                _ => false,
+            });
+        }
+        chosen
     }
 
     fn flight(&self, delivery: &DeliveryRecord) -> Flight {
@@ -314,8 +309,8 @@ impl Hub {
         });
         let Ok((index, opening)) = entered else { return };
         self.openings.insert(index, opening);
-        if let Some(delivery) = self.deliveries.get_mut(&(flight.item, receiver)) {
-            delivery.decision = index;
+        let of = (flight.item, receiver);
+        if let Some(delivery) = self.deliveries.update(&of, |delivery| delivery.decision = index) {
             // A delivery record is far below the codec's limit.
             let _bounded = step.put(Family::Delivery, key::delivery(flight.item, receiver), delivery);
         }
@@ -333,12 +328,13 @@ impl Hub {
         rules: Vec<String>,
         out: &mut Vec<Output>,
     ) {
-        let Some(delivery) = self.deliveries.get_mut(&(item, receiver)) else {
-            return;
-        };
-        delivery.state = DeliveryState::Withheld {
+        let withheld = DeliveryState::Withheld {
             rules: rules.clone(),
             settled: false,
+        };
+        let of = (item, receiver);
+        let Some(delivery) = self.deliveries.update(&of, |delivery| delivery.state = withheld) else {
+            return;
         };
         let passed = delivery.key.map(|_| (delivery.audience, delivery.epoch));
         let mut step = Step::default();
@@ -368,35 +364,14 @@ impl Hub {
         out: &mut Vec<Output>,
     ) {
         let mut step = Step::default();
-        for delivery in self.deliveries.values_mut() {
-            if delivery.receiver != peer || delivery.audience != audience {
-                continue;
-            }
-            let passed = delivery.sequence < next;
-            let changed = match &mut delivery.state {
-                DeliveryState::Withheld { settled, .. } if passed && !*settled => {
-                    *settled = true;
-                    true
-                }
-                // A receiver that lost its disk asks for what it once had.
-                DeliveryState::Withheld { settled, .. } if !passed && *settled => {
-                    *settled = false;
-                    true
-                }
-                DeliveryState::Delivered if !passed => {
-                    delivery.state = DeliveryState::Queued;
-                    // With its disk it lost the keys that it would need.
-                    if delivery.access != Access::LongTerm {
-                        delivery.access = Access::Owed;
-                    }
-                    true
-                }
-                _ => false,
-            };
-            if changed {
-                let row = key::delivery(delivery.item, peer);
+        for item in self.deliveries.in_log(peer, audience) {
+            let mut changed = false;
+            let delivery = self.deliveries.update(&(item, peer), |delivery| {
+                changed = settle(delivery, next);
+            });
+            if let Some(delivery) = delivery.filter(|_| changed) {
                 // A delivery record is far below the codec's limit.
-                let _bounded = step.put(Family::Delivery, row, delivery);
+                let _bounded = step.put(Family::Delivery, key::delivery(item, peer), delivery);
             }
         }
         if let Some(state) = self.peers.get_mut(&peer) {
@@ -462,30 +437,13 @@ impl Hub {
         peer: HubId,
         fields: testudo_protocol::receipt::ReceiptFields,
     ) -> Result<bool, crate::refusal::Refusal> {
-        let Some(delivery) = self.deliveries.get_mut(&(fields.item, peer)) else {
+        let mut fresh = false;
+        let delivery = self.deliveries.update(&(fields.item, peer), |delivery| {
+            fresh = note(delivery, fields.act, fields.time);
+        });
+        let Some(delivery) = delivery else {
             return Ok(false);
         };
-        let time = Some(fields.time);
-        let fresh = match fields.act {
-            Act::Delivered => delivery.delivered.is_none(),
-            Act::Objected => delivery.state != DeliveryState::Objected,
-            Act::Opened => delivery.opened.is_none(),
-            Act::Acknowledged => delivery.acknowledged.is_none(),
-            Act::Purged => delivery.purged.is_none(),
-        };
-        match fields.act {
-            Act::Delivered => {
-                delivery.delivered = delivery.delivered.or(time);
-                delivery.state = DeliveryState::Delivered;
-            }
-            Act::Objected => delivery.state = DeliveryState::Objected,
-            Act::Opened => delivery.opened = delivery.opened.or(time),
-            Act::Acknowledged => delivery.acknowledged = delivery.acknowledged.or(time),
-            Act::Purged => {
-                delivery.purged = delivery.purged.or(time);
-                delivery.state = DeliveryState::Delivered;
-            }
-        }
         step.put(Family::Delivery, key::delivery(fields.item, peer), delivery)?;
         if fields.act == Act::Purged {
             self.answer_notice(step, fields.item, peer, fields.time)?;
@@ -511,16 +469,17 @@ impl Hub {
         item: ItemRef,
     ) -> Result<(), crate::refusal::Refusal> {
         let mut passed = Vec::new();
-        for delivery in self.deliveries.values_mut() {
-            if delivery.item == item && delivery.state == DeliveryState::Queued {
-                delivery.state = DeliveryState::Withheld {
-                    rules: Vec::new(),
-                    settled: false,
-                };
-                step.put(Family::Delivery, key::delivery(item, delivery.receiver), delivery)?;
-                if delivery.key.is_some() {
-                    passed.push((delivery.audience, delivery.epoch, delivery.receiver));
-                }
+        let queued: Vec<HubId> = (self.deliveries.of_item(item.item))
+            .filter(|delivery| delivery.item == item && delivery.state == DeliveryState::Queued)
+            .map(|delivery| delivery.receiver)
+            .collect();
+        for receiver in queued {
+            let Some(delivery) = self.deliveries.update(&(item, receiver), give_up) else {
+                continue;
+            };
+            step.put(Family::Delivery, key::delivery(item, receiver), delivery)?;
+            if delivery.key.is_some() {
+                passed.push((delivery.audience, delivery.epoch, receiver));
             }
         }
         for (audience, epoch, receiver) in passed {
@@ -536,5 +495,101 @@ impl Hub {
     /// The bytes of an outer part that a peer sent alone.
     pub(super) fn outer_of(bytes: &[u8]) -> Result<Outer, PeerFault> {
         Outer::decode(bytes).map_err(|error| PeerFault::of(&error))
+    }
+}
+
+/// The flights of one log that can take off, in its order. What is sealed anew takes its time: it flies alone in its
+/// log, so that everything arrives in order.
+fn ready<'a>(
+    flights: impl Iterator<Item = Flight> + 'a,
+    under_way: &'a BTreeSet<Flight>,
+    can_seal: bool,
+) -> impl Iterator<Item = Flight> + 'a {
+    let mut busy = false;
+    let mut closed = false;
+    let may_fly = move |flight: &Flight| {
+        if under_way.contains(flight) {
+            busy = true;
+            closed |= flight.again;
+            return Some(false);
+        }
+        if closed || flight.again && (busy || !can_seal) {
+            return None;
+        }
+        busy = true;
+        closed = flight.again;
+        Some(true)
+    };
+    flights
+        .scan(may_fly, |may_fly, flight| {
+            may_fly(&flight).map(|flies| flies.then_some(flight))
+        })
+        .flatten()
+}
+
+/// Nothing of it is to be sent any more but its outer part.
+pub(super) fn give_up(delivery: &mut DeliveryRecord) {
+    delivery.state = DeliveryState::Withheld {
+        rules: Vec::new(),
+        settled: false,
+    };
+}
+
+/// Takes in where the receiver's log goes on; false if that is no news.
+fn settle(delivery: &mut DeliveryRecord, next: Sequence) -> bool {
+    let passed = delivery.sequence < next;
+    match &mut delivery.state {
+        DeliveryState::Withheld { settled, .. } if passed && !*settled => {
+            *settled = true;
+            true
+        }
+        // A receiver that lost its disk asks for what it once had.
+        DeliveryState::Withheld { settled, .. } if !passed && *settled => {
+            *settled = false;
+            true
+        }
+        DeliveryState::Delivered if !passed => {
+            delivery.state = DeliveryState::Queued;
+            // With its disk it lost the keys that it would need.
+            if delivery.access != Access::LongTerm {
+                delivery.access = Access::Owed;
+            }
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Notes what a receipt says; false if it was known already.
+fn note(delivery: &mut DeliveryRecord, act: Act, time: Timestamp) -> bool {
+    let time = Some(time);
+    match act {
+        Act::Delivered => {
+            let fresh = delivery.delivered.is_none();
+            delivery.delivered = delivery.delivered.or(time);
+            delivery.state = DeliveryState::Delivered;
+            fresh
+        }
+        Act::Objected => {
+            let fresh = delivery.state != DeliveryState::Objected;
+            delivery.state = DeliveryState::Objected;
+            fresh
+        }
+        Act::Opened => {
+            let fresh = delivery.opened.is_none();
+            delivery.opened = delivery.opened.or(time);
+            fresh
+        }
+        Act::Acknowledged => {
+            let fresh = delivery.acknowledged.is_none();
+            delivery.acknowledged = delivery.acknowledged.or(time);
+            fresh
+        }
+        Act::Purged => {
+            let fresh = delivery.purged.is_none();
+            delivery.purged = delivery.purged.or(time);
+            delivery.state = DeliveryState::Delivered;
+            fresh
+        }
     }
 }

@@ -17,6 +17,7 @@ use testudo_protocol::ledger::{Basis, Entry, Opening};
 use testudo_protocol::notice::NoticeAct;
 use testudo_protocol::receipt::Act;
 
+use super::deliver::give_up;
 use super::step::{After, Step};
 use super::{Hub, Loading};
 use crate::input::{CommandId, LoadId};
@@ -86,10 +87,7 @@ impl Hub {
         if !self.entries_about.contains_key(&item) {
             return Err(Refusal::NoSuchItem { item });
         }
-        let sent = self
-            .deliveries
-            .values()
-            .filter(|delivery| delivery.item.item == item);
+        let sent = self.deliveries.of_item(item);
         let made: BTreeSet<EnvelopeHash> = sent.map(|delivery| delivery.envelope).collect();
         let erasure = Erasure {
             command,
@@ -200,8 +198,8 @@ impl Hub {
             .filter(|consent| consent.originator == self.me && consent.item.item == item)
             .map(|consent| consent.recipient)
             .filter(|recipient| *recipient != self.me);
-        let mut holders: Vec<HubId> = (self.deliveries.values())
-            .filter(|delivery| delivery.item.item == item && delivery.may_have_left())
+        let mut holders: Vec<HubId> = (self.deliveries.of_item(item))
+            .filter(|delivery| delivery.may_have_left())
             .map(|delivery| delivery.receiver)
             .chain(onward)
             .collect();
@@ -212,21 +210,13 @@ impl Hub {
 
     /// Removes records, content and tokens, and gives up what was still to be sent.
     fn forget_item(&mut self, step: &mut Step, item: ItemId) -> Result<(), Refusal> {
-        for delivery in self
-            .deliveries
-            .values_mut()
-            .filter(|delivery| delivery.item.item == item)
-        {
-            if delivery.state == DeliveryState::Queued {
-                delivery.state = DeliveryState::Withheld {
-                    rules: Vec::new(),
-                    settled: false,
-                };
-                step.put(
-                    Family::Delivery,
-                    key::delivery(delivery.item, delivery.receiver),
-                    delivery,
-                )?;
+        let queued: Vec<(ItemRef, HubId)> = (self.deliveries.of_item(item))
+            .filter(|delivery| delivery.state == DeliveryState::Queued)
+            .map(|delivery| (delivery.item, delivery.receiver))
+            .collect();
+        for of in queued {
+            if let Some(delivery) = self.deliveries.update(&of, give_up) {
+                step.put(Family::Delivery, key::delivery(of.0, of.1), delivery)?;
             }
         }
         let versions: Vec<ItemRef> = self

@@ -65,12 +65,10 @@ impl Hub {
 
     /// What became of every receiver of every release, oldest item first.
     pub fn deliveries(&self, item: Option<ItemId>) -> Vec<DeliveryView> {
-        let wanted = |record: &&DeliveryRecord| item.is_none_or(|item| record.item.item == item);
-        self.deliveries
-            .values()
-            .filter(wanted)
-            .map(delivery_view)
-            .collect()
+        match item {
+            Some(item) => self.deliveries.of_item(item).map(delivery_view).collect(),
+            None => self.deliveries.values().map(delivery_view).collect(),
+        }
     }
 
     /// How the hub is.
@@ -95,12 +93,11 @@ impl Hub {
 
     fn peer_view(&self, hub: HubId) -> PeerView {
         let state = self.peers.get(&hub);
-        let waits =
-            |delivery: &&DeliveryRecord| delivery.receiver == hub && delivery.state == DeliveryState::Queued;
+        let waits = |delivery: &&DeliveryRecord| delivery.state == DeliveryState::Queued;
         PeerView {
             hub,
             connected: state.is_some_and(|state| state.connected),
-            waiting: self.deliveries.values().filter(waits).count(),
+            waiting: self.deliveries.open(hub).filter(waits).count(),
             fault: state.and_then(|state| state.fault.clone()),
             split_view: self.has_split(hub),
         }

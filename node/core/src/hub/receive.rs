@@ -11,7 +11,7 @@ use testudo_protocol::envelope::{
     Envelope, EnvelopeError, Kind, LogEntry, OpenError, Opened, Opener, OuterFields, Verified,
 };
 use testudo_protocol::exchange::Control;
-use testudo_protocol::id::{EnvelopeHash, HubId, ItemId, ItemRef};
+use testudo_protocol::id::{EnvelopeHash, HubId, ItemId, ItemRef, ItemVersion};
 use testudo_protocol::ledger::{Entry, IncidentKind, Outcome};
 use testudo_protocol::receipt::{Act, Receipt, ReceiptFields};
 use testudo_protocol::sync::{Head, Place};
@@ -95,7 +95,7 @@ impl Hub {
         }
     }
 
-    fn head(&self, fields: &OuterFields) -> Head {
+    pub(super) fn head(&self, fields: &OuterFields) -> Head {
         self.heads
             .get(&(fields.sender, fields.audience))
             .copied()
@@ -129,9 +129,10 @@ impl Hub {
         bytes: &[u8],
         out: &mut Vec<Output>,
     ) -> Result<(), PeerFault> {
-        let given: Vec<Vec<u8>> = (self.given_receipts.iter())
-            .filter(|((envelope, _), receipt)| *envelope == hash && receipt.to == peer)
-            .map(|(_, receipt)| receipt.bytes.clone())
+        let given: Vec<Vec<u8>> = (Act::ALL.iter())
+            .filter_map(|act| self.given_receipts.get(&(hash, *act)))
+            .filter(|receipt| receipt.to == peer)
+            .map(|receipt| receipt.bytes.clone())
             .collect();
         if given.is_empty() {
             return self.on_fork(peer, bytes, out);
@@ -401,9 +402,12 @@ impl Hub {
     }
 
     fn correct_earlier(&mut self, step: &mut Step, item: ItemRef) -> Result<(), Refusal> {
-        for record in self.items.values_mut() {
-            let earlier = record.item.item == item.item && record.item.version < item.version;
-            if earlier && record.state == ItemState::Released {
+        let first = ItemRef {
+            item: item.item,
+            version: ItemVersion::new(0),
+        };
+        for (_, record) in self.items.range_mut(first..item) {
+            if record.state == ItemState::Released {
                 record.state = ItemState::Corrected;
                 step.put(Family::Item, key::item(record.item), record)?;
             }

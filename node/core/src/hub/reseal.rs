@@ -87,6 +87,11 @@ impl Hub {
         SealOrder::content(vec![permit], to, plaintext).ok()
     }
 
+    /// Whether something is being sealed anew for this hub.
+    pub(super) fn is_resealing_for(&self, hub: HubId) -> bool {
+        self.resealing.values().any(|resealing| resealing.peer == hub)
+    }
+
     /// Sends what was sealed anew; false if the sealing was something else.
     pub(super) fn on_resealed(
         &mut self,

@@ -17,6 +17,7 @@ use testudo_protocol::wire;
 
 use super::Hub;
 use super::audience::PeerKey;
+use super::deliveries::Deliveries;
 use super::recipient_key::WeeklyKey;
 use super::step::Step;
 use super::tick::PUBLISHED_ROW;
@@ -129,7 +130,7 @@ impl Hub {
             items: BTreeMap::new(),
             titles: BTreeMap::new(),
             heads: BTreeMap::new(),
-            deliveries: BTreeMap::new(),
+            deliveries: Deliveries::default(),
             openings: BTreeMap::new(),
             given_receipts: BTreeMap::new(),
             given_notices: BTreeMap::new(),
@@ -153,6 +154,7 @@ impl Hub {
             sealing_notices: BTreeMap::new(),
             resealing: BTreeMap::new(),
             loading: BTreeMap::new(),
+            packing: None,
             witness: WitnessDesk::default(),
             checkpoint_size: anchor.map_or(0, |anchor| anchor.size),
             checkpoint_due: now.plus_millis(tick_millis),
@@ -222,7 +224,7 @@ impl Hub {
             }
             Family::Delivery => {
                 let record: DeliveryRecord = wire::decode(&value).ok()?;
-                self.deliveries.insert((record.item, record.receiver), record);
+                self.deliveries.insert(record);
             }
             Family::Receipt => {
                 let given: GivenReceipt = wire::decode(&value).ok()?;

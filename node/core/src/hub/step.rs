@@ -142,6 +142,16 @@ impl Hub {
         }
     }
 
+    /// Whether something for this hub waits for the disk.
+    pub(super) fn awaits_disk_for(&self, hub: HubId) -> bool {
+        let is_for = |after: &After| match after {
+            After::Control(to, _) | After::Push(to) | After::Notices(to) => *to == hub,
+            _ => false,
+        };
+        let mut waiting = self.pending.values().flat_map(|pending| &pending.after);
+        waiting.any(is_for)
+    }
+
     fn run(&mut self, after: After, out: &mut Vec<Output>) {
         match after {
             After::Decided(decided) => self.on_decided(*decided, out),

@@ -206,7 +206,7 @@ impl Hub {
                 purged: None,
             };
             step.put(Family::Delivery, key::delivery(record.item, receiver), &record)?;
-            self.deliveries.insert((record.item, receiver), record);
+            self.deliveries.insert(record);
         }
         Ok(())
     }

@@ -75,14 +75,14 @@ fn write_files(folder: &Path, files: &[ExportedFile]) -> Result<(), (PathBuf, st
 }
 
 /// Openings say what the hub did: a file for its owner only, never written over another.
-pub(super) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(in crate::cli) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut options = fs::OpenOptions::new();
     let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
-pub(super) fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+pub(in crate::cli) fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
     let sentence = format!("`{}` cannot be written: {error}", path.display());
     Failure::new(exit::CANNOT_CREATE, "file", sentence)
 }

@@ -1,0 +1,137 @@
+//! How two hubs meet: whatever a session begins with, and begins again with.
+//!
+//! Each side writes on a stream of its own, and either stream can be lost while the other stands. Its sender then has
+//! a new session, and the other side hears of it only by what comes over the new stream: a hello. So both sides repeat
+//! at a hello what they are owed an answer for: the stream that was lost may have carried the answers.
+//!
+//! ```text
+//! A: Connected --hello--> B: repeats, --welcome--> A: repeats, unless B's own hello made it do so
+//! ```
+
+use testudo_protocol::exchange::Control;
+use testudo_protocol::id::HubId;
+
+use super::{Hub, PeerFault};
+use crate::outbound::Outbound;
+use crate::output::Output;
+
+/// Least time between two meetings in one session, in milliseconds. A peer loses its stream rarely; one that says
+/// hello without end must not have us read our outbox for it without end.
+const MEETING_PAUSE_MILLIS: u64 = 5_000;
+
+impl Hub {
+    pub(super) fn on_connected(&mut self, peer: HubId, out: &mut Vec<Output>) {
+        if self.gate.charter().member(peer).is_none() || peer == self.me {
+            return;
+        }
+        self.give_up_parcel(peer, out);
+        self.end_session(peer);
+        self.peers.entry(peer).or_default().connected = true;
+        let charter = self.gate.charter();
+        let hello = Control::Hello {
+            realm: charter.realm().tag().into(),
+            charter: charter.version(),
+        };
+        out.push(Output::Transmit(peer, Outbound::control(peer, hello)));
+    }
+
+    pub(super) fn on_disconnected(&mut self, peer: HubId) {
+        self.end_session(peer);
+    }
+
+    pub(super) fn end_session(&mut self, peer: HubId) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.connected = false;
+            state.met = None;
+            state.meets_again = false;
+            state.announced = false;
+            state.early = None;
+            state.flights.clear();
+        }
+    }
+
+    /// The peer has a new stream: answers that it gave on the one before may be lost.
+    ///
+    /// # Errors
+    /// A fault if it is in another federation or realm.
+    pub(super) fn on_hello(
+        &mut self,
+        peer: HubId,
+        realm: &[u8; 32],
+        out: &mut Vec<Output>,
+    ) -> Result<(), PeerFault> {
+        if self.gate.charter().realm().tag().as_bytes() != realm {
+            return Err(PeerFault("is in another federation or realm".to_owned()));
+        }
+        self.transmit_control(peer, Control::Welcome, out);
+        let now = self.now;
+        let state = self.peers.entry(peer).or_default();
+        if state
+            .met
+            .is_some_and(|met| now < met.plus_millis(MEETING_PAUSE_MILLIS))
+        {
+            state.meets_again = true;
+        } else {
+            self.meet(peer, out);
+        }
+        Ok(())
+    }
+
+    /// Meets those whose hello came too soon after the one before.
+    pub(super) fn meet_again(&mut self, out: &mut Vec<Output>) {
+        let now = self.now;
+        let due: Vec<HubId> = (self.peers.iter())
+            .filter(|(_, state)| state.meets_again)
+            .filter(|(_, state)| {
+                state
+                    .met
+                    .is_none_or(|met| now >= met.plus_millis(MEETING_PAUSE_MILLIS))
+            })
+            .map(|(peer, _)| *peer)
+            .collect();
+        for peer in due {
+            self.meet(peer, out);
+        }
+    }
+
+    /// The peer has heard our hello. Its own may have come over a stream that stood before our session began, and is
+    /// not said again.
+    pub(super) fn on_welcome(&mut self, peer: HubId, out: &mut Vec<Output>) {
+        if self.peers.get(&peer).is_some_and(|state| state.met.is_none()) {
+            self.meet(peer, out);
+        }
+    }
+
+    /// Says and sends anew all that this hub is owed an answer for.
+    fn meet(&mut self, peer: HubId, out: &mut Vec<Output>) {
+        let now = self.now;
+        let Some(state) = self.peers.get_mut(&peer).filter(|state| state.connected) else {
+            return;
+        };
+        state.met = Some(now);
+        state.meets_again = false;
+        state.flights.clear();
+        self.meet_witness(peer, out);
+        self.say_all(peer, out);
+    }
+
+    /// A session with nobody at the other end: what is sent goes into a parcel. The key that was announced last counts.
+    pub(super) fn begin_virtual_session(&mut self, peer: HubId, out: &mut Vec<Output>) {
+        self.end_session(peer);
+        let now = self.now;
+        let state = self.peers.entry(peer).or_default();
+        state.connected = true;
+        state.met = Some(now);
+        state.announced = true;
+        self.say_all(peer, out);
+    }
+
+    fn say_all(&mut self, peer: HubId, out: &mut Vec<Output>) {
+        self.announce_to(peer, out);
+        self.repeat_receipts(peer, out);
+        self.send_consents(peer, out);
+        self.send_asks(peer, out);
+        self.send_notices(peer, out);
+        self.push(peer, out);
+    }
+}
