@@ -51,8 +51,8 @@ pub(super) const KEYS: &[Key] = &[
         path: "network.listen",
         default: Some("127.0.0.1:4470"),
         sample: "127.0.0.1:4470",
-        about: "Address and port (UDP and TCP) on which other hubs connect. The default is reachable from this machine\n\
-                only; `0.0.0.0:4470` or `[::]:4470` means every interface.",
+        about: "Address and port, UDP and TCP, on which other hubs connect. The default is reachable from\n\
+                this machine only; `0.0.0.0:4470` or `[::]:4470` means every interface.",
     },
     Key {
         path: "policies.national",
