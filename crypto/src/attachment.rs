@@ -3,13 +3,16 @@
 //! An attachment travels apart from its envelope and through any authorised holder. Its sealed form is an
 //! age file to a one-off hybrid identity; that identity stands in the signed header of the envelope, so
 //! whoever opens the envelope opens the attachment, and nobody else does. The header also names the root of
-//! a BLAKE3 tree over the sealed bytes: every piece of 64 KiB is checked against it before it is decrypted,
+//! a BLAKE3 tree over the sealed bytes: every group of 16 KiB is checked against it before it is decrypted,
 //! so that a holder without the key can check what it passes on, and a receiver uses no byte that the
 //! originator did not sign for.
 //!
-//! Memory is flat: a few buffers of 64 KiB, and the inner nodes of the tree (1 MiB for 1 GiB).
+//! It travels in pieces: some groups in a row, with the nodes that lead to them from the root ([`cut_piece`],
+//! [`verify_piece`]).
 //!
-//! Source: C2SP age; BLAKE3 with the outboard encoding of bao in groups of 64 KiB (`docs/spec/sealing.md`).
+//! Memory is flat: a few buffers of 64 KiB, and the inner nodes of the tree (4 MiB for 1 GiB).
+//!
+//! Source: C2SP age; BLAKE3 with the outboard encoding of bao in groups of 16 KiB (`docs/spec/sealing.md`).
 
 use std::fmt;
 
@@ -18,13 +21,19 @@ use zeroize::Zeroizing;
 use crate::digest::hex;
 use crate::seal::{Identity, STREAM_HEADER_BYTES_MAX};
 
+mod content_hash;
 mod open;
+mod piece;
 mod seal;
 mod tree;
 
-pub use open::{OpenAttachmentError, open_attachment, verify_attachment};
+pub use content_hash::{ContentHash, ContentReader, hash_content};
+pub use open::{OpenAttachmentError, open_attachment, verified_groups, verify_attachment};
+pub use piece::{
+    PIECE_BYTES_MAX, PIECE_GROUPS_MAX, PieceError, ReadAt, Span, VerifiedPiece, cut_piece, verify_piece,
+};
 pub use seal::{SealAttachmentError, SealedAttachment, seal_attachment};
-pub use tree::outboard_bytes;
+pub use tree::{GROUP_BYTES, groups, outboard_bytes};
 
 /// Most bytes of content of one attachment: 1 GiB.
 pub const CONTENT_BYTES_MAX: u64 = 1 << 30;
@@ -75,6 +84,25 @@ impl Attachment {
     /// Length of the encoding, in bytes.
     pub const BYTES: usize = SEED_BYTES + ROOT_BYTES + 2 * LENGTH_BYTES;
 
+    /// Puts the parts of an entry together.
+    ///
+    /// # Errors
+    /// [`AttachmentError`] for lengths that do not fit each other.
+    pub fn new(
+        seed: Zeroizing<[u8; SEED_BYTES]>,
+        root: [u8; ROOT_BYTES],
+        sealed_bytes: u64,
+        content_bytes: u64,
+    ) -> Result<Self, AttachmentError> {
+        check_lengths(sealed_bytes, content_bytes)?;
+        Ok(Self {
+            seed,
+            root,
+            sealed_bytes,
+            content_bytes,
+        })
+    }
+
     /// Reads what [`to_bytes`](Self::to_bytes) wrote.
     ///
     /// # Errors
@@ -86,13 +114,7 @@ impl Attachment {
         let (sealed, rest) = rest.split_first_chunk::<LENGTH_BYTES>().ok_or(wrong)?;
         let content = <[u8; LENGTH_BYTES]>::try_from(rest).map_err(|_| wrong)?;
         let (sealed_bytes, content_bytes) = (u64::from_be_bytes(*sealed), u64::from_be_bytes(content));
-        check_lengths(sealed_bytes, content_bytes)?;
-        Ok(Self {
-            seed: Zeroizing::new(*seed),
-            root: *root,
-            sealed_bytes,
-            content_bytes,
-        })
+        Self::new(Zeroizing::new(*seed), *root, sealed_bytes, content_bytes)
     }
 
     /// Seed of the identity, root, length when sealed, length of the content; lengths big endian.
@@ -105,6 +127,11 @@ impl Attachment {
         bytes.extend_from_slice(&self.sealed_bytes.to_be_bytes());
         bytes.extend_from_slice(&self.content_bytes.to_be_bytes());
         bytes
+    }
+
+    /// The seed of the identity: whoever has it reads the attachment.
+    pub fn seed(&self) -> &[u8; SEED_BYTES] {
+        &self.seed
     }
 
     /// The root of the tree over the sealed bytes, which is their BLAKE3 hash. Names the attachment to holders.

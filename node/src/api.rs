@@ -4,6 +4,7 @@
 //! TAXII come later, on the same routes.
 
 mod answer;
+mod attachments;
 mod body;
 mod courier;
 mod policy;
@@ -11,9 +12,10 @@ mod routes;
 mod socket;
 
 pub use answer::{ErrorBody, Problem};
+pub use attachments::{AttachmentLine, StagedBody};
 pub use body::{
-    ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, EraseBody, ForwardBody, ItemDocument,
-    ReleaseBody,
+    AttachmentBody, ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, EraseBody, ForwardBody,
+    ItemDocument, ReleaseBody,
 };
 pub use courier::PARCEL_HEADER;
 pub use policy::{ActivateBody, Activated};

@@ -2,6 +2,7 @@
 
 mod act;
 mod arguments;
+mod attach;
 mod charter;
 mod client;
 mod consent;
@@ -9,6 +10,7 @@ mod courier;
 mod init;
 mod label;
 mod ledger;
+mod object;
 mod outcome;
 mod policy;
 mod read;

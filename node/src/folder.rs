@@ -7,6 +7,7 @@
 //! DIR/charter/charter.note    the charter that this hub follows
 //! DIR/anchor/anchor.json      how far the ledger had come
 //! DIR/store/                  the database
+//! DIR/blobs/                  the sealed files of attachments
 //! ```
 
 use std::collections::BTreeMap;

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod telemetry;
 
+pub mod blobs;
 pub mod folder;
 pub mod store;
 pub mod transport;

@@ -1,11 +1,12 @@
 //! The messages that two connected hubs exchange.
 //!
 //! A message is one frame of the transport: bincode behind a schema number and a version.
-//! Content travels in [`Message::Content`] and [`Message::Resealed`] alone.
+//! Content travels in [`Message::Content`], [`Message::Resealed`] and [`Message::Piece`] alone.
 
 use serde::{Deserialize, Serialize};
+use testudo_crypto::attachment::PIECE_BYTES_MAX;
 
-use crate::id::{AudienceId, CharterVersion, EnvelopeHash, Hash, Sequence};
+use crate::id::{AudienceId, CharterVersion, EnvelopeHash, Hash, ItemRef, Sequence};
 use crate::receipt::Act;
 use crate::wire::{self, DecodeError};
 
@@ -24,6 +25,38 @@ pub enum Message {
     Resealed(Vec<u8>),
     /// Anything else.
     Control(Control),
+    /// A piece of an attachment.
+    Piece(Piece),
+}
+
+/// Some groups of a sealed attachment with the nodes that lead to them.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Piece {
+    /// What it answers.
+    pub ask: u64,
+    /// The item.
+    pub item: ItemRef,
+    /// Which of its attachments, from 0.
+    pub number: u32,
+    /// The piece; at most [`PIECE_BYTES_MAX`] bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A question for a piece of an attachment: by the envelope in which the item came, not by the hash of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PieceAsk {
+    /// Names the question until its answer; chosen by who asks.
+    pub ask: u64,
+    /// The envelope in which the addressee sent the item.
+    pub envelope: EnvelopeHash,
+    /// The item.
+    pub item: ItemRef,
+    /// Which of its attachments, from 0.
+    pub number: u32,
+    /// The first group.
+    pub first: u64,
+    /// How many.
+    pub count: u64,
 }
 
 /// A message without content: no field here can hold any.
@@ -83,6 +116,13 @@ pub enum Control {
     Evidence(Vec<u8>),
     /// Answers a hello: both streams stand.
     Welcome,
+    /// Asks for a piece of an attachment.
+    PieceAsk(PieceAsk),
+    /// There is nothing here for whoever asked: no such thing, not held, or not for them; they cannot tell which.
+    NotHere {
+        /// What this answers.
+        ask: u64,
+    },
 }
 
 impl std::fmt::Debug for Message {
@@ -91,6 +131,7 @@ impl std::fmt::Debug for Message {
             Self::Content(bytes) => write!(f, "Content({} bytes)", bytes.len()),
             Self::Resealed(bytes) => write!(f, "Resealed({} bytes)", bytes.len()),
             Self::Control(control) => control.fmt(f),
+            Self::Piece(piece) => write!(f, "Piece({} bytes)", piece.bytes.len()),
         }
     }
 }
@@ -114,6 +155,8 @@ impl std::fmt::Debug for Control {
             Self::LastCheckpoint(bytes) => write!(f, "LastCheckpoint({} bytes)", bytes.len()),
             Self::Evidence(bytes) => write!(f, "Evidence({} bytes)", bytes.len()),
             Self::Welcome => f.write_str("Welcome"),
+            Self::PieceAsk(ask) => write!(f, "PieceAsk({} from group {})", ask.item, ask.first),
+            Self::NotHere { .. } => f.write_str("NotHere"),
         }
     }
 }
@@ -132,7 +175,7 @@ impl Message {
     /// Reads a frame.
     ///
     /// # Errors
-    /// [`DecodeError`] if schema, version or body is not ours, or a control message is too large.
+    /// [`DecodeError`] if schema, version or body is not ours, or a control message or a piece is too large.
     pub fn decode(frame: &[u8]) -> Result<Self, DecodeError> {
         let malformed = DecodeError::Malformed { bytes: frame.len() };
         let (schema, rest) = frame.split_first_chunk::<2>().ok_or(malformed.clone())?;
@@ -141,12 +184,13 @@ impl Message {
             return Err(malformed);
         }
         let message: Self = wire::decode(body)?;
-        let control = matches!(message, Self::Control(_));
-        if control && body.len() > CONTROL_BYTES_MAX {
-            Err(malformed)
-        } else {
-            Ok(message)
-        }
+        let too_large = match &message {
+            Self::Control(_) => body.len() > CONTROL_BYTES_MAX,
+            Self::Piece(piece) => u64::try_from(piece.bytes.len()).is_ok_and(|bytes| bytes > PIECE_BYTES_MAX),
+            // Bounded where the envelope is read.
+            Self::Content(_) | Self::Resealed(_) => false,
+        };
+        if too_large { Err(malformed) } else { Ok(message) }
     }
 }
 
@@ -168,6 +212,20 @@ mod tests {
         assert!(Message::decode(&frame).is_err());
         let oversized = Message::Control(Control::Notice(vec![0; CONTROL_BYTES_MAX]));
         assert!(Message::decode(&oversized.to_frame()).is_err());
+        let piece = |bytes: u64| {
+            let piece = Piece {
+                ask: 1,
+                item: ItemRef {
+                    item: crate::id::ItemId::new([1; 16]),
+                    version: crate::id::ItemVersion::new(1),
+                },
+                number: 0,
+                bytes: vec![0; usize::try_from(bytes).unwrap()],
+            };
+            Message::decode(&Message::Piece(piece).to_frame())
+        };
+        assert!(piece(PIECE_BYTES_MAX).is_ok());
+        assert!(piece(PIECE_BYTES_MAX + 1).is_err());
         assert!(Message::decode(&[]).is_err());
     }
 }

@@ -12,7 +12,7 @@ use crate::stix::environment;
 const CRYPTOGRAPHY: &str = "50.0.2";
 
 /// Files that hold a message.
-const FILES: usize = 8;
+const FILES: usize = 9;
 
 /// Runs the reader over `tests/vectors/envelope`.
 pub fn run(setting: &Setting) -> Report {

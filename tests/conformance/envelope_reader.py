@@ -312,6 +312,69 @@ def audience_key(charter, envelope, seed):
     return key | {"secret": secret, "link": around["link"]}
 
 
+# --- BLAKE3 (the paper, section 2) ----------------------------------------------------------------------------------
+
+IV = (0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19)
+PERMUTATION = (2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8)
+QUARTERS = ((0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15))
+DIAGONALS = ((0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14))
+CHUNK_START, CHUNK_END, PARENT, ROOT = 1, 2, 4, 8
+
+
+def compress(chaining, block, counter, length, flags):
+    words = [int.from_bytes(block[at : at + 4], "little") for at in range(0, 64, 4)]
+    v = list(chaining) + list(IV[:4]) + [counter & 0xFFFFFFFF, counter >> 32, length, flags]
+
+    def turn(at, value, bits):
+        v[at] = (value >> bits | value << (32 - bits)) & 0xFFFFFFFF
+
+    for _ in range(7):
+        for index, (a, b, c, d) in enumerate(QUARTERS + DIAGONALS):
+            for word, first, second in ((words[2 * index], 16, 12), (words[2 * index + 1], 8, 7)):
+                v[a] = (v[a] + v[b] + word) & 0xFFFFFFFF
+                turn(d, v[d] ^ v[a], first)
+                v[c] = (v[c] + v[d]) & 0xFFFFFFFF
+                turn(b, v[b] ^ v[c], second)
+        words = [words[at] for at in PERMUTATION]
+    return [v[at] ^ v[at + 8] for at in range(8)]
+
+
+def blake3_node(data, counter, root):
+    """The chaining value of the subtree over `data`, whose first chunk has the number `counter`."""
+    if len(data) <= 1024:
+        blocks = [data[at : at + 64] for at in range(0, len(data), 64)] or [b""]
+        value = IV
+        for index, block in enumerate(blocks):
+            last = index == len(blocks) - 1
+            flags = CHUNK_START * (index == 0) | CHUNK_END * last | ROOT * (root and last)
+            value = compress(value, block.ljust(64, b"\0"), counter, len(block), flags)
+        return value
+    left = 1024
+    while left * 2 < len(data):
+        left *= 2
+    pair = blake3_node(data[:left], counter, False) + blake3_node(data[left:], counter + left // 1024, False)
+    return compress(IV, b"".join(word.to_bytes(4, "little") for word in pair), 0, 64, PARENT | ROOT * root)
+
+
+def blake3(data):
+    return b"".join(word.to_bytes(4, "little") for word in blake3_node(data, 0, True))
+
+
+def attachment(entry, sealed):
+    """The content of a sealed attachment, with what the header says of it."""
+    need(len(sealed) == entry["sealed bytes"], "length when sealed")
+    need(blake3(sealed) == entry["root"], "root")
+    content = age_open(sealed, for_identity(entry["key"]))
+    need(len(content) == entry["content bytes"], "length of the content")
+    return content
+
+
+def attachment_entry(reader):
+    entry = {"name": reader.text(), "media type": reader.text()}
+    entry |= {"content bytes": reader.u64(), "sealed bytes": reader.u64()}
+    return entry | {"root": reader.take(32), "key": reader.take(32)}
+
+
 def header(charter, raw):
     reader = Reader(raw)
     begin(charter, reader)
@@ -327,6 +390,9 @@ def header(charter, raw):
     found |= {"purpose": reader.text(), "kind": reader.u32()}
     found["supersedes"] = reader.option(lambda: (reader.take(16), reader.u32()))
     found |= {"licence": reader.u32(), "body": reader.take(32)}
+    found["attachments"] = reader.many(lambda: attachment_entry(reader))
+    names = [entry["name"] for entry in found["attachments"]]
+    need(len(names) <= 16 and len(set(names)) == len(names), "attachments")
     reader.end()
     return found
 
@@ -401,6 +467,7 @@ def main():
     def open_content(name, key=None, resealed=False):
         found, body = content(charter, read(name), seed, key, resealed)
         need(body == bundle, "another body")
+        state["attachment"] = found["attachments"][0]
         need(found["classification"] == "NORMAL" and found["categories"][0] == ("TLP", "RESTRICTIVE", ["GREEN"]), "label")
         return found
 
@@ -409,6 +476,13 @@ def main():
     case("envelope.entry", lambda: need(open_content("envelope.entry", key)["previous"] == key["link"], "chain"))
     case("direct.entry", lambda: open_content("direct.entry"))
     case("resealed.envelope", lambda: open_content("resealed.envelope", key, resealed=True))
+    sealed = read("attachment.age")
+
+    def open_attachment():
+        need(state["attachment"]["name"] == "evidence.png", "name")
+        need(attachment(state["attachment"], sealed) == b"\x5a" * 20_000, "another content")
+
+    case("attachment.age", open_attachment)
     case("recipient-key.announcement", lambda: announcement(charter, read("recipient-key.announcement")))
     case("delivered.receipt", lambda: signed_message(charter, read("delivered.receipt"), b"testudo/receipt/v1", 54))
     case("retracted.notice", lambda: signed_message(charter, read("retracted.notice"), b"testudo/notice/v1", 2))
@@ -423,6 +497,9 @@ def main():
             changed = bytearray(good)
             changed[at] ^= 1 << at % 8
             refused(f"{name} with byte {at} changed", lambda changed=changed, run=run: run(bytes(changed)))
+    for at in range(0, len(sealed), 4999):
+        changed = sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :]
+        refused(f"attachment.age with byte {at} changed", lambda data=changed: attachment(state["attachment"], data))
     refused("envelope.entry without its key", lambda: content(charter, read("envelope.entry"), seed))
     refused("envelope.entry at another hub", lambda: content(charter, read("envelope.entry"), bytes(32)))
     json.dump(results, sys.stdout)

@@ -5,8 +5,8 @@
 #![allow(dead_code, reason = "each target uses one of them")]
 
 use testudo_crypto::attachment::{
-    Attachment, CONTENT_BYTES_MAX, OpenAttachmentError, SEALED_BYTES_MAX, open_attachment, outboard_bytes,
-    verify_attachment,
+    Attachment, CONTENT_BYTES_MAX, OpenAttachmentError, PIECE_BYTES_MAX, PIECE_GROUPS_MAX, SEALED_BYTES_MAX,
+    Span, open_attachment, outboard_bytes, verify_attachment, verify_piece,
 };
 use testudo_crypto::entropy::Entropy;
 use testudo_crypto::pad::{pad, unpad};
@@ -15,7 +15,7 @@ use testudo_crypto::seal::{
     prescan,
 };
 use testudo_protocol::consent::ConsentToken;
-use testudo_protocol::envelope::{Envelope, ForwardBody, Header, SignedPart};
+use testudo_protocol::envelope::{ATTACHMENTS_MAX, AttachmentRef, Envelope, ForwardBody, Header, SignedPart};
 use testudo_protocol::exchange::Message;
 use testudo_protocol::notice::Notice;
 use testudo_protocol::receipt::Receipt;
@@ -70,7 +70,7 @@ pub fn attachment(bytes: &[u8]) {
         "one attachment has one entry"
     );
     assert!(attachment.content_bytes() <= CONTENT_BYTES_MAX && attachment.sealed_bytes() <= SEALED_BYTES_MAX);
-    let outboard = usize::try_from(outboard_bytes(attachment.sealed_bytes())).expect("below 2 MiB");
+    let outboard = usize::try_from(outboard_bytes(attachment.sealed_bytes())).expect("below 5 MiB");
     let (outboard, sealed) = rest.split_at(rest.len().min(outboard));
     let mut content = Vec::new();
     let opened = open_attachment(&attachment, outboard, sealed, &mut content);
@@ -83,6 +83,27 @@ pub fn attachment(bytes: &[u8]) {
             verified.is_err(),
             "opening and checking agree on the holder's faults"
         ),
+    }
+}
+
+/// A span, a root and a piece: what is taken has the length of its span, and its nodes lie within the outboard.
+pub fn piece(bytes: &[u8]) {
+    let mut reader = Reader::new(bytes);
+    let numbers = (reader.u64(), reader.u64(), reader.u64(), reader.array::<32>());
+    let (Ok(sealed_bytes), Ok(first), Ok(count), Ok(root)) = numbers else {
+        return;
+    };
+    let (sealed_bytes, piece) = (sealed_bytes.min(SEALED_BYTES_MAX), reader.rest());
+    let Some(span) = Span::new(sealed_bytes, first, count) else {
+        return;
+    };
+    assert!(span.count() <= PIECE_GROUPS_MAX && span.offset() + span.bytes() <= sealed_bytes);
+    if let Ok(verified) = verify_piece(&root, span, piece) {
+        assert_eq!(verified.bytes().len() as u64, span.bytes());
+        assert!(piece.len() as u64 <= PIECE_BYTES_MAX);
+        for (offset, pair) in verified.nodes() {
+            assert!(offset + pair.len() as u64 <= outboard_bytes(sealed_bytes));
+        }
     }
 }
 
@@ -104,7 +125,7 @@ pub fn frame(bytes: &[u8]) {
     let (envelope, around) = match &message {
         Message::Content(around) => (Envelope::decode(around), around),
         Message::Resealed(around) => (Envelope::decode_resealed(around), around),
-        Message::Control(_) => return,
+        Message::Control(_) | Message::Piece(_) => return,
     };
     if let Ok(envelope) = envelope {
         assert_eq!(&envelope.to_bytes(), around, "one envelope has one encoding");
@@ -124,6 +145,10 @@ pub fn inner(bytes: &[u8]) {
             bytes,
             "one header has one encoding"
         );
+        if AttachmentRef::check_all(&header.attachments).is_ok() {
+            assert!(header.attachments.len() <= ATTACHMENTS_MAX);
+            assert!(header.attachments.iter().all(|entry| entry.sealed().is_ok()));
+        }
     }
     if let Ok(body) = ForwardBody::decode(bytes) {
         assert_eq!(body.to_bytes(), bytes, "one forward has one encoding");

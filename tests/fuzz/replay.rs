@@ -11,12 +11,13 @@ use std::path::Path;
 
 type Check = fn(&[u8]);
 
-const TARGETS: [(&str, Check); 7] = [
+const TARGETS: [(&str, Check); 8] = [
     ("attachment", checks::attachment),
     ("frame", checks::frame),
     ("inner", checks::inner),
     ("open", checks::open_bytes),
     ("padding", checks::padding),
+    ("piece", checks::piece),
     ("prescan", checks::prescan_bytes),
     ("recipient", checks::recipient),
 ];

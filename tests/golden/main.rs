@@ -9,6 +9,7 @@ mod maker;
 
 use std::path::{Path, PathBuf};
 
+use testudo_crypto::attachment::{Span, cut_piece, open_attachment};
 use testudo_crypto::seal::Identity;
 use testudo_protocol::announcement::Announcement;
 use testudo_protocol::charter::Charter;
@@ -90,6 +91,22 @@ fn golden_files_read_as_they_did() {
 
     let direct = reader.verified(Envelope::decode(&file("direct.entry")).unwrap());
     assert_eq!(reader.title(&direct, None), "A golden assessment");
+    let opened = direct.open(&reader.opener(&[&reader.identity], None)).unwrap();
+    let [entry] = opened.original().header().attachments.as_slice() else {
+        panic!("one attachment");
+    };
+    assert_eq!(
+        (entry.name.as_str(), entry.media_type.as_str()),
+        ("evidence.png", "image/png")
+    );
+    let (sealed, attachment) = (file("attachment.age"), entry.sealed().unwrap());
+    let span = Span::from(sealed.len() as u64, 0).unwrap();
+    let outboard = file("attachment.tree");
+    cut_piece(attachment.root(), span, outboard.as_slice(), sealed.as_slice()).unwrap();
+    let mut content = Vec::new();
+    open_attachment(&attachment, &outboard, sealed.as_slice(), &mut content).unwrap();
+    assert!(content == [0x5a; 20_000]);
+
     let again = reader.verified(Envelope::decode_resealed(&file("resealed.envelope")).unwrap());
     assert_eq!(reader.title(&again, None), "A golden assessment");
     assert_eq!(again.envelope().hash(), under_key.envelope().hash());

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use testudo_core::keys::HubKeys;
+use testudo_crypto::attachment::seal_attachment;
 use testudo_crypto::commit::Salt;
 use testudo_crypto::digest::Digest;
 use testudo_crypto::entropy::Entropy;
@@ -14,8 +15,8 @@ use testudo_protocol::announcement::{Announcement, AnnouncementFields};
 use testudo_protocol::charter::{Charter, CharterDocument, Member, Status, Voter};
 use testudo_protocol::consent::{ConsentFields, ConsentToken};
 use testudo_protocol::envelope::{
-    AudienceKey, AudienceKeyFields, DecisionRef, Envelope, Header, Kind, Licence, LogEntry, Outer,
-    OuterFields, RecipientEntry, Recipients, SignedPart, Suite, key_tag, sealing_context,
+    AttachmentRef, AudienceKey, AudienceKeyFields, DecisionRef, Envelope, Header, Kind, Licence, LogEntry,
+    Outer, OuterFields, RecipientEntry, Recipients, SignedPart, Suite, key_tag, sealing_context,
 };
 use testudo_protocol::exchange::{Control, Message};
 use testudo_protocol::id::{
@@ -121,12 +122,31 @@ fn label() -> Label {
     }
 }
 
+/// An attachment of every header here: sealed anew whenever the files are made.
+fn attachment(folder: &Path) -> AttachmentRef {
+    let mut sealed = Vec::new();
+    let mut entropy = Entropy::from_seed([0x88; 32]);
+    let made = seal_attachment(&mut entropy, [0x5a; 20_000].as_slice(), &mut sealed).unwrap();
+    std::fs::write(folder.join("attachment.age"), &sealed).unwrap();
+    std::fs::write(folder.join("attachment.tree"), &made.outboard).unwrap();
+    AttachmentRef::new(
+        "evidence.png".to_owned(),
+        "image/png".to_owned(),
+        &made.attachment,
+    )
+}
+
 const ITEM: ItemRef = ItemRef {
     item: ItemId::new([0x11; 16]),
     version: ItemVersion::new(1),
 };
 
-fn header(keys: &HubKeys, to: &Recipients, audience: AudienceId, sequence: u64) -> Header {
+fn header(
+    keys: &HubKeys,
+    to: &Recipients,
+    (audience, sequence): (AudienceId, u64),
+    attachment: &AttachmentRef,
+) -> Header {
     Header {
         suite: Suite::Hybrid,
         federation: "golden".to_owned(),
@@ -152,6 +172,7 @@ fn header(keys: &HubKeys, to: &Recipients, audience: AudienceId, sequence: u64) 
         supersedes: None,
         licence: Licence::ConsentOnly,
         body_hash: Digest::of(&bundle()).into(),
+        attachments: vec![attachment.clone()],
     }
 }
 
@@ -189,6 +210,7 @@ pub fn make(folder: &Path) {
     let mut entropy = Entropy::from_seed([0x77; 32]);
     let weekly = Identity::generate_hybrid(&mut Entropy::from_seed([0x55; 32]));
     let none = EnvelopeHash::new([0; 32]);
+    let attachment = attachment(folder);
     write("charter.note", &note);
     write("bundle.json", &bundle());
     write(
@@ -227,7 +249,7 @@ pub fn make(folder: &Path) {
     write("audience-key.entry", &key_entry.to_bytes());
 
     let part = SignedPart::sign(
-        &header(&fr, &all, AUDIENCE, 2),
+        &header(&fr, &all, (AUDIENCE, 2), &attachment),
         bundle(),
         &fr.payload,
         entropy.bytes32(),
@@ -246,7 +268,7 @@ pub fn make(folder: &Path) {
     let one = Recipients::new(vec![salted(9, "EEAS")]);
     let direct = AudienceId::new([0xd0; 16]);
     let part = SignedPart::sign(
-        &header(&fr, &one, direct, 1),
+        &header(&fr, &one, (direct, 1), &attachment),
         bundle(),
         &fr.payload,
         entropy.bytes32(),

@@ -16,6 +16,7 @@ mod program;
 mod scene;
 mod waiting;
 
+mod attachments;
 mod bad_input;
 mod courier;
 mod delivery;

@@ -5,18 +5,25 @@ use testudo_core::records::ItemState;
 use testudo_protocol::id::{HubId, ItemId, ItemRef};
 use testudo_protocol::label::{Label, Tlp};
 
+use crate::adversary::{Edge, Honest};
 use crate::drafts;
 use crate::federation::hub;
 use crate::world::{Plan, World};
 
 /// A world in which nobody does anything by himself, up to where everyone is connected.
 pub fn quiet() -> World {
-    let mut world = World::new(Plan {
+    quiet_with(Box::new(Honest))
+}
+
+/// The same, with an edge that frames pass.
+pub fn quiet_with(edge: Box<dyn Edge>) -> World {
+    let plan = Plan {
         seed: 1,
         commands: 0,
         faults: 0,
         span_millis: 20_000,
-    });
+    };
+    let mut world = World::with_edge(plan, edge);
     // The first tick comes before anybody is connected, the second long after.
     for _ in 0..2 {
         world.run_until("FR anchors").expect("nothing happens yet");

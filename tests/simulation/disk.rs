@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use testudo_core::blob::BlobRecord;
 use testudo_core::hub::{Anchor, Row};
 use testudo_core::input::{BatchId, Input, LoadId};
 use testudo_core::output::{Change, Family};
@@ -141,6 +142,11 @@ impl Disk {
     /// Whether the content of one version is here.
     pub fn has_body(&self, item: ItemRef) -> bool {
         self.row(Family::Body, &key::item(item)).is_some()
+    }
+
+    /// All attachments.
+    pub fn blobs(&self) -> impl Iterator<Item = BlobRecord> {
+        self.records(Family::Blob)
     }
 
     /// All deliveries.

@@ -2,6 +2,7 @@
 //!
 //! Each is a function that gives the first thing that broke it. `controls.rs` shows that each can.
 
+mod attachments;
 mod convergence;
 mod durability;
 mod ledger;
@@ -23,6 +24,7 @@ use crate::federation::Federation;
 use crate::watch::Promise;
 use crate::world::{Asked, World};
 
+pub use attachments::{invariant_files_of_attachments_have_rows, invariant_what_is_said_to_be_whole_is};
 pub use convergence::invariant_logs_converge;
 pub use durability::{invariant_acknowledged_survives, invariant_nothing_is_taken_twice};
 pub use ledger::{invariant_anchors_are_durable_and_signed, invariant_ledgers_only_grow_and_verify};
@@ -128,7 +130,7 @@ pub fn on_reply(world: &mut World, hub: HubId, reply: &Reply, previewed: Option<
         Reply::Retracted { item, .. } => Promise::Withdrawn(*item),
         // A question is a wish and promises nothing about the item.
         Reply::ConsentAsked { .. } | Reply::ConsentRefused { .. } => return Ok(()),
-        Reply::WitnessResumed { .. } | Reply::Erased { .. } => return Ok(()),
+        Reply::WitnessResumed { .. } | Reply::Erased { .. } | Reply::Fetching { .. } => return Ok(()),
         // What a parcel holds is promised by whoever takes it in, in receipts.
         Reply::Packed { .. } | Reply::Unpacked { .. } => return Ok(()),
         Reply::Noted { item } => return durability::keep_reading(world, hub, *item),
@@ -200,11 +202,14 @@ pub fn invariant_no_hub_finds_a_defect_in_itself(hub: HubId, refusal: &Refusal) 
 }
 
 /// What holds of the batch that the disk writes next.
-pub fn before_write(world: &World, hub: HubId) -> Held {
+pub fn before_write(world: &mut World, hub: HubId) -> Held {
+    world.note_own_attachments(hub);
+    let world = &*world;
     let disk = &world.stations[&hub].disk;
     for change in disk.next_changes() {
         ledger::check_change(disk, hub, change)?;
         invariant_opened_content_reaches_named_recipients_only(world, hub, change)?;
+        invariant_what_is_said_to_be_whole_is(world, hub, change)?;
     }
     Ok(())
 }
@@ -230,6 +235,7 @@ pub fn at_the_end(world: &World) -> Held {
             );
         }
         after_restart(world, *hub)?;
+        invariant_files_of_attachments_have_rows(world, *hub)?;
         ledger::invariant_what_was_cosigned_stays(world, *hub)?;
         for (family, key, value) in station.disk.rows() {
             let change = testudo_core::output::Change::Put { family, key, value };

@@ -16,6 +16,7 @@ mod dice;
 mod federation;
 mod law;
 
+mod blobs;
 mod disk;
 mod network;
 
@@ -31,6 +32,7 @@ mod gate;
 #[path = "../../policies/tests/policies/straight_line.rs"]
 mod straight_line;
 
+mod attachments;
 mod carried;
 mod controls;
 mod course;

@@ -1,11 +1,13 @@
 //! Courses of events that once went wrong, each played on its own.
 
+use testudo_core::hub::LOGS_MAX;
 use testudo_core::input::{Command, Input};
 use testudo_core::output::Family;
 use testudo_core::records::{DeliveryState, ItemState, key};
 use testudo_protocol::exchange::Message;
-use testudo_protocol::id::{HubId, ItemId};
+use testudo_protocol::id::{AudienceId, EnvelopeHash, HubId, ItemId};
 use testudo_protocol::ledger::{DecisionAct, Entry};
+use testudo_protocol::sync::Head;
 
 use crate::course::{amber_for, contents, finish, quiet, released, states, tell, until};
 use crate::federation::{Federation, National, hub};
@@ -316,4 +318,37 @@ fn an_answer_that_was_lost_with_its_stream_is_given_again() {
     until(&mut world, "DE sends FR receipt");
     world.lose_stream(de, fr);
     finish(world);
+}
+
+/// A member could open as many logs here as it liked, each a row for ever.
+#[test]
+fn a_member_opens_so_many_logs_and_no_more() {
+    let mut world = quiet();
+    let (de, fr) = (hub("DE"), hub("FR"));
+    let head = Head::EMPTY.advanced(EnvelopeHash::new([1; 32]));
+    let row = testudo_protocol::wire::encode(&head).expect("a head is small");
+    for log in 0..LOGS_MAX as u128 {
+        let audience = AudienceId::new((log << 1).to_be_bytes());
+        world
+            .station(de)
+            .disk
+            .smuggle(Family::Log, key::log(fr, audience), row.clone());
+    }
+    world.crash(de);
+    world.run_until("FR has DE").expect("holds");
+    released(&mut world, "FR sends DE content");
+    world.run_until("DE reports TooManyLogs").expect("holds");
+    // FR has done nothing that its own core could know of, and is not blamed; another member's logs are not counted.
+    assert!(world.watch.blamed.is_empty());
+    let label = amber_for(&["DE"]);
+    world.preview(hub("SE"), "release", label, None).expect("holds");
+    world.run_until("DE reports Arrived").expect("holds");
+    assert_eq!(
+        world.stations[&de]
+            .disk
+            .items()
+            .next()
+            .map(|item| item.originator),
+        Some(hub("SE"))
+    );
 }

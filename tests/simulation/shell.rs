@@ -1,5 +1,6 @@
 //! What the process around a hub does: outputs become effects, effects become inputs.
 
+use testudo_core::blob::{BlobDone, BlobId, BlobJob, BlobJobId};
 use testudo_core::hub::Anchor;
 use testudo_core::input::{CommandId, Input};
 use testudo_core::output::{Event, Output};
@@ -11,7 +12,7 @@ use testudo_protocol::id::HubId;
 use crate::disk::Job;
 use crate::invariants::{self, Held};
 use crate::network::Way;
-use crate::world::{Happening, World};
+use crate::world::{BlobTask, Happening, World};
 
 /// Longest that a write or a reading takes, in milliseconds.
 const DISK_MILLIS_MAX: u64 = 40;
@@ -66,6 +67,8 @@ impl World {
                 let takes = self.dice.between(1, SEAL_MILLIS_MAX);
                 self.after(takes, Happening::Sealed(code, life, id.0));
             }
+            Output::Blob(id, job) => self.ask_for_blob_work(code, id, job),
+            Output::DestroyBlobs(blobs) => self.destroy_blobs(code, &blobs),
             Output::Transmit(peer, outbound) => {
                 invariants::invariant_no_output_leaks_content(code, &format!("{outbound:?}"))?;
                 return self.transmit((code, peer), outbound.into_frame());
@@ -84,6 +87,47 @@ impl World {
             Output::Report(event) => return self.report(code, event),
         }
         Ok(())
+    }
+
+    /// Work on files takes its time, in order.
+    fn ask_for_blob_work(&mut self, code: HubId, id: BlobJobId, job: BlobJob) {
+        let takes = self.dice.between(1, DISK_MILLIS_MAX);
+        let done = self.station(code).blobs_free_at.max(self.now + takes);
+        let life = self.station(code).life;
+        let station = self.station(code);
+        station.blobs_free_at = done;
+        station.blob_work.push_back((id, BlobTask::Waits(job)));
+        self.after(done - self.now, Happening::Blob(code, life));
+    }
+
+    pub(crate) fn on_blob(&mut self, code: HubId, life: u64) -> Held {
+        let station = self.station(code);
+        if station.life != life {
+            return Ok(());
+        }
+        let Some((id, task)) = station.blob_work.pop_front() else {
+            return Ok(());
+        };
+        let done = match task {
+            BlobTask::Waits(job) => station.blobs.work(job),
+            BlobTask::Done(done) => done,
+        };
+        self.feed(code, Input::Blob(id, done))
+    }
+
+    /// Files are gone when this returns, and nothing that was asked for before brings them back.
+    fn destroy_blobs(&mut self, code: HubId, blobs: &[BlobId]) {
+        self.note(code, format_args!("destroys {} files", blobs.len()));
+        let station = self.station(code);
+        for (_, task) in &mut station.blob_work {
+            if let BlobTask::Waits(_) = task {
+                let BlobTask::Waits(job) = std::mem::replace(task, BlobTask::Done(BlobDone::Kept)) else {
+                    continue;
+                };
+                *task = BlobTask::Done(station.blobs.work(job));
+            }
+        }
+        station.blobs.destroy(blobs);
     }
 
     fn ask_disk(&mut self, code: HubId, job: Job) {
@@ -161,6 +205,7 @@ impl World {
                 invariants::on_reply(self, code, &reply, asked.previewed)
             }
             Err(refusal) => {
+                self.station(code).blobs.destroy(&asked.staged);
                 self.count(&format!("refused {} {}", asked.what, refusal.code()));
                 self.note(code, format_args!("refuses {}: {}", asked.what, refusal.code()));
                 invariants::invariant_no_hub_finds_a_defect_in_itself(code, &refusal)
@@ -187,15 +232,18 @@ impl World {
 pub fn kind(frame: &[u8]) -> &'static str {
     // Behind schema and version stands the number of the variant; large frames are not read for their kind.
     if frame.len() > 2 * CONTROL_BYTES_MAX {
-        return if frame.get(4) == Some(&0) {
-            "content"
-        } else {
-            "resealed"
+        return match frame.get(4) {
+            Some(0) => "content",
+            Some(1) => "resealed",
+            _ => "piece",
         };
     }
     match Message::decode(frame) {
         Ok(Message::Content(_)) => "content",
         Ok(Message::Resealed(_)) => "resealed",
+        Ok(Message::Piece(_)) => "piece",
+        Ok(Message::Control(Control::PieceAsk(_))) => "piece ask",
+        Ok(Message::Control(Control::NotHere { .. })) => "not here",
         Ok(Message::Control(Control::Announce(_))) => "announce",
         Ok(Message::Control(Control::Hello { .. })) => "hello",
         Ok(Message::Control(Control::Welcome)) => "welcome",

@@ -15,6 +15,12 @@ const WINDOW_FIRST: usize = 64;
 /// Distance between the windows of one ciphertext, in bytes.
 const WINDOW_EVERY: usize = 256;
 
+/// Where the first window of a sealed attachment begins, in bytes: behind its header.
+const ATTACHMENT_WINDOW_FIRST: usize = 5_000;
+
+/// Distance between the windows of a sealed attachment, in bytes: a group of its tree.
+const ATTACHMENT_WINDOW_EVERY: usize = 16 << 10;
+
 /// What every marker begins with; it stands nowhere but in content.
 pub const MARKER: &str = "canary-";
 
@@ -85,12 +91,22 @@ impl Watch {
     pub fn note_sealed(&mut self, by: HubId, item: ItemRef, cipher: &[u8]) {
         let last = cipher.len().saturating_sub(WINDOW_BYTES);
         for at in (WINDOW_FIRST..last).step_by(WINDOW_EVERY) {
-            let window = cipher[at..]
-                .first_chunk::<WINDOW_BYTES>()
-                .expect("a whole window");
-            self.begins[begin(window)] = true;
-            self.windows.insert(*window, (by, item));
+            self.note_window(by, item, &cipher[at..]);
         }
+    }
+
+    /// Takes canaries from a sealed attachment: one of each group of its tree.
+    pub fn note_attachment(&mut self, by: HubId, item: ItemRef, sealed: &[u8]) {
+        let last = sealed.len().saturating_sub(WINDOW_BYTES);
+        for at in (ATTACHMENT_WINDOW_FIRST..last).step_by(ATTACHMENT_WINDOW_EVERY) {
+            self.note_window(by, item, &sealed[at..]);
+        }
+    }
+
+    fn note_window(&mut self, by: HubId, item: ItemRef, bytes: &[u8]) {
+        let window = bytes.first_chunk::<WINDOW_BYTES>().expect("a whole window");
+        self.begins[begin(window)] = true;
+        self.windows.insert(*window, (by, item));
     }
 
     /// Every item whose canaries are in a frame, and who sealed it.

@@ -1,11 +1,17 @@
 //! What people do: release, correct, withdraw, consent, forward, read. Some of it is not allowed.
 
+use testudo_core::blob::{BlobId, BlobRecord, BlobState, DraftAttachment, StagedBlob};
 use testudo_core::hub::Hub;
 use testudo_core::input::{Command, Draft, ReleaseCommand};
+use testudo_core::output::{Change, Family};
 use testudo_core::views::InboxEntry;
+use testudo_crypto::attachment::{CONTENT_BYTES_MAX, hash_content, seal_attachment};
+use testudo_crypto::entropy::Entropy;
 use testudo_policies::explain::Language;
-use testudo_protocol::id::{HubId, ItemId};
+use testudo_protocol::envelope::AttachmentKey;
+use testudo_protocol::id::{Hash, HubId, ItemId};
 use testudo_protocol::label::Label;
+use testudo_protocol::wire;
 
 use crate::drafts;
 use crate::federation::Federation;
@@ -18,6 +24,12 @@ const APPROVAL_MILLIS_MAX: u64 = 600;
 
 /// Longest from a consent to the forwarding that follows, in milliseconds.
 const FORWARD_MILLIS_MAX: u64 = 3_000;
+
+/// How often a draft has an attachment, in per cent.
+const ATTACHED_PER_CENT: u64 = 20;
+
+/// Longest content of an attachment, in bytes: three pieces.
+const ATTACHED_BYTES_MAX: u64 = 700 << 10;
 
 /// Shortest and longest life of a consent, in milliseconds.
 const CONSENT_MILLIS: (u64, u64) = (3_000, 60_000);
@@ -49,8 +61,12 @@ impl World {
                 Some(item) => self.command(hub, "open", None, Command::Open { item }),
                 None => Ok(()),
             },
-            88..98 => match self.any_item(hub) {
+            88..93 => match self.any_item(hub) {
                 Some(item) => self.command(hub, "acknowledge", None, Command::Acknowledge { item }),
+                None => Ok(()),
+            },
+            93..98 => match self.attached_item(hub) {
+                Some((item, number)) => self.command(hub, "fetch", None, Command::Fetch { item, number }),
                 None => Ok(()),
             },
             _ => {
@@ -74,16 +90,57 @@ impl World {
         label: Label,
         corrects: Option<ItemId>,
     ) -> Held {
-        let made = self.clock(hub);
         let marker = marker(self.plan.seed, self.watch.drafts.len());
         let bundle = drafts::bundle(&mut self.dice, &label, &written(&marker));
         let purpose = "situational-awareness".to_owned();
-        let draft = Draft {
-            bundle,
-            label: label.clone(),
-            purpose: purpose.clone(),
-            corrects,
+        let attachments = if self.dice.chance(ATTACHED_PER_CENT) {
+            let bytes = self.dice.between(1, ATTACHED_BYTES_MAX) as usize;
+            vec![self.attached(&written(&marker), bytes)]
+        } else {
+            Vec::new()
         };
+        self.preview_draft(
+            hub,
+            what,
+            marker,
+            Draft {
+                bundle,
+                label,
+                purpose,
+                corrects,
+                attachments,
+            },
+        )
+    }
+
+    /// A draft attachment of so many bytes, with a marker in its name.
+    pub(crate) fn attached(&mut self, marker: &str, bytes: usize) -> DraftAttachment {
+        let content: Vec<u8> = std::iter::repeat_with(|| self.dice.bytes32())
+            .flatten()
+            .take(bytes)
+            .collect();
+        let known = hash_content(content.as_slice(), CONTENT_BYTES_MAX).expect("bytes can be read");
+        let content_hash = Hash::new(known.hash);
+        self.contents.insert(content_hash, content);
+        DraftAttachment {
+            name: format!("{marker}png"),
+            media_type: "image/png".to_owned(),
+            content_bytes: known.bytes,
+            content_hash,
+            staged: None,
+        }
+    }
+
+    /// Somebody looks at the preview of a draft; the approval comes later.
+    pub(crate) fn preview_draft(
+        &mut self,
+        hub: HubId,
+        what: &'static str,
+        marker: String,
+        draft: Draft,
+    ) -> Held {
+        let made = self.clock(hub);
+        let (label, purpose) = (draft.label.clone(), draft.purpose.clone());
         let drafted = Drafted {
             originator: hub,
             label,
@@ -116,7 +173,25 @@ impl World {
         }
     }
 
-    pub(crate) fn approve(&mut self, hub: HubId, release: ReleaseCommand, permitted: Vec<HubId>) -> Held {
+    /// The contents are sealed and synced before the release is asked for, as the shell does it.
+    pub(crate) fn approve(&mut self, hub: HubId, mut release: ReleaseCommand, permitted: Vec<HubId>) -> Held {
+        if !self.is_up(hub) {
+            return Ok(());
+        }
+        for attachment in &mut release.draft.attachments {
+            let content = self.contents[&attachment.content_hash].clone();
+            let mut entropy = Entropy::from_seed(self.dice.bytes32());
+            let blob = BlobId::new(entropy.bytes16());
+            let mut sealed = Vec::new();
+            let made = seal_attachment(&mut entropy, content.as_slice(), &mut sealed).expect("it seals");
+            attachment.staged = Some(StagedBlob {
+                blob,
+                sealed_bytes: made.attachment.sealed_bytes(),
+                root: Hash::new(*made.attachment.root()),
+                key: AttachmentKey::new(*made.attachment.seed()),
+            });
+            self.station(hub).blobs.put(blob, sealed, made.outboard);
+        }
         self.command(
             hub,
             "release",
@@ -163,6 +238,45 @@ impl World {
             *self.dice.pick(list).expect("there are hubs")
         };
         (one_of(&with), one_of(&without))
+    }
+
+    /// Takes canaries from the attachments whose rows the disk writes next, if they are of the hub's own items.
+    pub(crate) fn note_own_attachments(&mut self, hub: HubId) {
+        let station = &self.stations[&hub];
+        let mut found = Vec::new();
+        for change in station.disk.next_changes() {
+            let Change::Put {
+                family: Family::Blob,
+                value,
+                ..
+            } = change
+            else {
+                continue;
+            };
+            let Ok(record) = wire::decode::<BlobRecord>(value) else {
+                continue;
+            };
+            let foreign = (station.disk.item(record.item)).is_some_and(|item| item.originator != hub);
+            if record.state == BlobState::Whole
+                && !foreign
+                && let Some(file) = station.blobs.file(record.blob)
+            {
+                found.push((record.item, file.sealed.clone()));
+            }
+        }
+        for (item, sealed) in found {
+            self.watch.note_attachment(hub, item, &sealed);
+        }
+    }
+
+    /// Some attachment of some item that is here.
+    fn attached_item(&mut self, hub: HubId) -> Option<(ItemId, u32)> {
+        let machine = self.stations[&hub].hub.as_ref()?;
+        let attached: Vec<(ItemId, u32)> = (machine.inbox().into_iter())
+            .filter(|entry| !machine.attachments(entry.item).is_empty())
+            .map(|entry| (entry.item, 0))
+            .collect();
+        self.dice.pick(&attached).copied()
     }
 
     fn own_item(&mut self, hub: HubId) -> Option<ItemId> {

@@ -5,13 +5,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use testudo_core::blob::{BlobDone, BlobId, BlobJob, BlobJobId};
 use testudo_core::hub::{Hub, HubConfig};
 use testudo_core::input::{Command, CommandId, Input, ReleaseCommand, SealId};
 use testudo_crypto::entropy::Entropy;
 use testudo_crypto::seal::SealError;
-use testudo_protocol::id::{HubId, ItemId, Timestamp};
+use testudo_protocol::id::{Hash, HubId, ItemId, Timestamp};
 
 use crate::adversary::{Edge, Honest};
+use crate::blobs::Blobs;
 use crate::dice::Dice;
 use crate::disk::Disk;
 use crate::federation::{Federation, National, hub};
@@ -49,6 +51,8 @@ pub struct Station {
     pub hub: Option<Hub>,
     /// What survives the process.
     pub disk: Disk,
+    /// The files of attachments, which survive it too, as far as they were synced.
+    pub blobs: Blobs,
     /// Counts the processes of this hub, so that effects of an earlier one are void.
     pub life: u64,
     /// The national policy that it runs under.
@@ -61,6 +65,9 @@ pub struct Station {
     pub(crate) disk_free_at: u64,
     pub(crate) told_at: u64,
     pub(crate) sealed: BTreeMap<u64, Result<Vec<u8>, SealError>>,
+    /// Work on files, in order: what is still to be done, or what came of it.
+    pub(crate) blob_work: VecDeque<(BlobJobId, BlobTask)>,
+    pub(crate) blobs_free_at: u64,
     pub(crate) ahead_millis: u64,
 }
 
@@ -70,6 +77,16 @@ pub struct Asked {
     pub what: &'static str,
     /// Whom the preview named, for a release.
     pub previewed: Option<Vec<HubId>>,
+    /// Sealed files that nobody needs if the command is refused.
+    pub staged: Vec<BlobId>,
+}
+
+/// Work on a file of an attachment.
+pub(crate) enum BlobTask {
+    /// Still to be done.
+    Waits(BlobJob),
+    /// Done, and not told yet.
+    Done(BlobDone),
 }
 
 /// What can happen next.
@@ -88,6 +105,8 @@ pub(crate) enum Happening {
     Told(HubId, u64),
     /// A sealing is done.
     Sealed(HubId, u64, u64),
+    /// Work on the file of an attachment is done.
+    Blob(HubId, u64),
     /// Time passes at a hub.
     Tick(HubId),
     /// Somebody does something.
@@ -153,6 +172,8 @@ pub struct World {
     calm: bool,
     /// Whether those who lie have been shut out.
     pub(crate) banished: bool,
+    /// The contents of attachments that were drafted, by the hash that a preview names.
+    pub(crate) contents: BTreeMap<Hash, Vec<u8>>,
     commands: u64,
 }
 
@@ -181,6 +202,7 @@ impl World {
             busy: 0,
             calm: false,
             banished: false,
+            contents: BTreeMap::new(),
             commands: 0,
         };
         world.plan_run();
@@ -279,6 +301,7 @@ impl World {
             Happening::Disk(hub, life) => self.on_disk(hub, life),
             Happening::Told(hub, life) => self.on_told(hub, life),
             Happening::Sealed(hub, life, id) => self.on_sealed(hub, life, id),
+            Happening::Blob(hub, life) => self.on_blob(hub, life),
             Happening::Tick(hub) => {
                 self.after(TICK_MILLIS, Happening::Tick(hub));
                 self.feed(hub, Input::Tick)
@@ -370,6 +393,7 @@ impl World {
         self.note(code, format_args!("starts"));
         let station = self.station(code);
         station.life += 1;
+        station.blobs.keep_only(&hub.blobs());
         station.hub = Some(hub);
         invariants::after_restart(self, code)?;
         self.carry_out_all(code, outputs)
@@ -410,7 +434,18 @@ impl World {
         let id = self.commands;
         self.count(&format!("command {what}"));
         self.note(hub, format_args!("is asked to {what}"));
-        self.station(hub).asked.insert(id, Asked { what, previewed });
+        let staged = match &command {
+            Command::Release(release) => (release.draft.attachments.iter())
+                .filter_map(|one| one.staged.as_ref().map(|staged| staged.blob))
+                .collect(),
+            _ => Vec::new(),
+        };
+        let asked = Asked {
+            what,
+            previewed,
+            staged,
+        };
+        self.station(hub).asked.insert(id, asked);
         self.feed(hub, Input::Command(CommandId(id), command))
     }
 
@@ -431,6 +466,7 @@ impl Station {
         Self {
             hub: None,
             disk: Disk::default(),
+            blobs: Blobs::default(),
             life: 0,
             national: National::Open,
             fuse: None,
@@ -439,6 +475,8 @@ impl Station {
             disk_free_at: 0,
             told_at: 0,
             sealed: BTreeMap::new(),
+            blob_work: VecDeque::new(),
+            blobs_free_at: 0,
             ahead_millis,
         }
     }
@@ -449,6 +487,9 @@ impl Station {
         self.life += 1;
         self.fuse = None;
         self.disk.lose_power();
+        self.blobs.lose_power();
+        self.blob_work.clear();
+        self.blobs_free_at = 0;
         self.told.clear();
         self.sealed.clear();
         self.asked.clear();

@@ -4,7 +4,7 @@ use std::io::{self, BufReader, Read, Write};
 
 use zeroize::Zeroizing;
 
-use super::tree::{Fault, VerifiedReader, everything, outboard_bytes};
+use super::tree::{Fault, GROUP_BYTES, VerifiedReader, everything, groups, outboard_bytes};
 use super::{Attachment, SEALED_BYTES_MAX};
 use crate::seal::{OpenError, OpenStreamError, open_stream};
 
@@ -121,6 +121,30 @@ pub fn verify_attachment(
     io::copy(&mut verified, &mut io::sink())
         .map(drop)
         .map_err(read_error)
+}
+
+/// How many groups from the first on agree with a root, of a file that is not whole yet.
+///
+/// `outboard` may lack nodes, which then are zeros. What cannot be read counts as not there.
+pub fn verified_groups(root: &[u8; 32], sealed_bytes: u64, outboard: &[u8], sealed: impl Read) -> u64 {
+    if check_lengths(sealed_bytes, outboard).is_err() {
+        return 0;
+    }
+    let everything = everything();
+    let mut verified = VerifiedReader::new(root, sealed_bytes, outboard, sealed, &everything);
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut bytes: u64 = 0;
+    while let Ok(count) = verified.read(&mut buffer) {
+        if count == 0 {
+            break;
+        }
+        bytes = bytes.saturating_add(u64::try_from(count).unwrap_or(0));
+    }
+    if bytes == sealed_bytes {
+        groups(sealed_bytes)
+    } else {
+        bytes / GROUP_BYTES
+    }
 }
 
 fn check_lengths(sealed_bytes: u64, outboard: &[u8]) -> Result<(), OpenAttachmentError> {

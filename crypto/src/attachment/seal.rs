@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 
+use super::content_hash::{ContentHash, ContentReader};
 use super::tree::TreeWriter;
 use super::{Attachment, CONTENT_BYTES_MAX, SEED_BYTES};
 use crate::entropy::Entropy;
@@ -13,6 +14,8 @@ use zeroize::Zeroizing;
 pub struct SealedAttachment {
     /// For the signed header.
     pub attachment: Attachment,
+    /// What the content is known by before it is sealed.
+    pub content: ContentHash,
     /// The inner nodes of the tree. Not secret, and kept beside the sealed bytes: it verifies itself against the root.
     pub outboard: Vec<u8>,
 }
@@ -51,14 +54,13 @@ pub fn seal_attachment(
     entropy.fill(&mut *seed);
     let identity = Identity::of_hybrid_seed(seed.clone());
     let mut writer = TreeWriter::new(sealed);
-    let content_bytes =
-        seal_stream(&identity.recipient(), content, CONTENT_BYTES_MAX, &mut writer).map_err(|error| {
-            match error {
-                SealStreamError::Read(error) => SealAttachmentError::Read(error),
-                SealStreamError::Write(error) => SealAttachmentError::Write(error),
-                SealStreamError::TooLong => SealAttachmentError::TooLong,
-                SealStreamError::Seal(error) => SealAttachmentError::Seal(error),
-            }
+    let mut reader = ContentReader::new(content);
+    let content_bytes = seal_stream(&identity.recipient(), &mut reader, CONTENT_BYTES_MAX, &mut writer)
+        .map_err(|error| match error {
+            SealStreamError::Read(error) => SealAttachmentError::Read(error),
+            SealStreamError::Write(error) => SealAttachmentError::Write(error),
+            SealStreamError::TooLong => SealAttachmentError::TooLong,
+            SealStreamError::Seal(error) => SealAttachmentError::Seal(error),
         })?;
     let tree = writer.finish().map_err(SealAttachmentError::Write)?;
     Ok(SealedAttachment {
@@ -68,6 +70,7 @@ pub fn seal_attachment(
             sealed_bytes: tree.bytes,
             content_bytes,
         },
+        content: reader.finish(),
         outboard: tree.outboard,
     })
 }

@@ -8,18 +8,25 @@ use super::*;
 use crate::entropy::Entropy;
 use crate::seal::{OpenError, open};
 
-const GROUP: usize = 64 << 10;
+/// A chunk of age.
+const CHUNK: usize = 64 << 10;
+
+/// A group of the tree.
+const GROUP: usize = 16 << 10;
 
 /// Lengths of content around the borders of chunks and groups, and some MiB.
-const LENGTHS: [usize; 9] = [
+const LENGTHS: [usize; 12] = [
     0,
     1,
     1000,
     GROUP - 2000,
     GROUP,
-    GROUP + 1,
-    2 * GROUP,
-    3 * GROUP + 77,
+    3 * GROUP + 1,
+    CHUNK - 2000,
+    CHUNK,
+    CHUNK + 1,
+    2 * CHUNK,
+    3 * CHUNK + 77,
     (3 << 20) + 12_345,
 ];
 
@@ -51,6 +58,7 @@ fn attachments_of_every_length_open() {
         let (made, file) = sealed(&content);
         assert_eq!(made.attachment.sealed_bytes(), file.len() as u64);
         assert_eq!(made.attachment.content_bytes(), bytes as u64);
+        assert_eq!(made.content, hash_content(content.as_slice(), 1 << 30).unwrap());
         assert!(opened(&made, &file).unwrap() == content, "{bytes} bytes");
         let (root, sealed_bytes) = (made.attachment.root(), made.attachment.sealed_bytes());
         verify_attachment(root, sealed_bytes, &made.outboard, file.as_slice()).unwrap();
@@ -62,7 +70,7 @@ fn the_root_is_the_hash_of_the_sealed_bytes_and_the_outboard_is_baos() {
     for bytes in LENGTHS {
         let (made, file) = sealed(&content(bytes));
         assert_eq!(made.attachment.root(), blake3::hash(&file).as_bytes());
-        let reference = PreOrderMemOutboard::create(&file, bao_tree::BlockSize::from_chunk_log(6));
+        let reference = PreOrderMemOutboard::create(&file, bao_tree::BlockSize::from_chunk_log(4));
         assert_eq!(made.outboard, reference.data, "{bytes} bytes");
         assert_eq!(made.outboard.len() as u64, outboard_bytes(file.len() as u64));
     }
@@ -113,7 +121,7 @@ fn bytes_may_come_in_any_pieces() {
 
 #[test]
 fn a_flipped_bit_is_found_before_its_piece_is_released() {
-    let content = content(5 * GROUP);
+    let content = content(5 * CHUNK);
     let (made, file) = sealed(&content);
     for place in (0..file.len()).step_by(7919).chain([0, 3000, file.len() - 1]) {
         for bit in [0, 7] {
@@ -127,14 +135,14 @@ fn a_flipped_bit_is_found_before_its_piece_is_released() {
             );
             // Genuine, and from the groups before the damaged one.
             assert!(content.starts_with(&found));
-            assert!(found.len() <= place / GROUP * GROUP, "byte {place}");
+            assert!(found.len() <= place / CHUNK * CHUNK, "byte {place}");
         }
     }
 }
 
 #[test]
 fn a_changed_outboard_is_refused() {
-    let (made, file) = sealed(&content(5 * GROUP));
+    let (made, file) = sealed(&content(5 * CHUNK));
     assert!(!made.outboard.is_empty());
     for place in 0..made.outboard.len() {
         let mut outboard = made.outboard.clone();
@@ -159,7 +167,7 @@ fn a_changed_outboard_is_refused() {
 
 #[test]
 fn truncation_is_refused() {
-    let (made, file) = sealed(&content(3 * GROUP));
+    let (made, file) = sealed(&content(3 * CHUNK));
     for bytes in (0..file.len()).step_by(4099).chain([file.len() - 1]) {
         let refused = opened(&made, &file[..bytes]);
         assert!(matches!(refused, Err(OpenAttachmentError::Ends)), "{bytes} bytes");
@@ -273,6 +281,7 @@ fn an_entry_survives_its_encoding() {
         assert_eq!(encoded.len(), Attachment::BYTES);
         let kept = SealedAttachment {
             attachment: Attachment::from_bytes(&encoded).unwrap(),
+            content: made.content,
             outboard: made.outboard,
         };
         assert_eq!(kept.attachment.to_bytes(), encoded);
@@ -333,7 +342,7 @@ fn the_golden_attachment_opens() {
     let (entry, rest) = golden.split_at(Attachment::BYTES);
     let attachment = Attachment::from_bytes(entry).unwrap();
     let (outboard, file) = rest.split_at(outboard_bytes(attachment.sealed_bytes()) as usize);
-    assert_eq!(outboard.len(), 64);
+    assert_eq!(outboard.len(), 4 * 64);
     let mut found = Vec::new();
     open_attachment(&attachment, outboard, file, &mut found).unwrap();
     assert!(found == [0x5a; 70_000]);
@@ -354,4 +363,91 @@ proptest! {
         file[place.index(made.attachment.sealed_bytes() as usize)] ^= 1 << bit;
         prop_assert!(matches!(opened(&made, &file), Err(OpenAttachmentError::Differs)));
     }
+}
+
+fn pieces(made: &SealedAttachment, file: &[u8]) -> Vec<(Span, Vec<u8>)> {
+    let sealed_bytes = made.attachment.sealed_bytes();
+    let mut pieces = Vec::new();
+    let mut next = 0;
+    while let Some(span) = Span::from(sealed_bytes, next) {
+        let piece = cut_piece(made.attachment.root(), span, made.outboard.as_slice(), file).unwrap();
+        assert!(piece.len() as u64 <= PIECE_BYTES_MAX);
+        next = span.end();
+        pieces.push((span, piece));
+    }
+    pieces
+}
+
+#[test]
+fn pieces_put_together_are_the_sealed_file_and_its_outboard() {
+    for bytes in LENGTHS {
+        let (made, file) = sealed(&content(bytes));
+        let (mut again, mut outboard) = (vec![0; file.len()], vec![0; made.outboard.len()]);
+        for (span, piece) in pieces(&made, &file) {
+            let verified = verify_piece(made.attachment.root(), span, &piece).unwrap();
+            again[span.offset() as usize..][..verified.bytes().len()].copy_from_slice(verified.bytes());
+            for (offset, pair) in verified.nodes() {
+                outboard[offset as usize..][..pair.len()].copy_from_slice(pair);
+            }
+            let root = made.attachment.root();
+            let so_far = &again[..(span.offset() + span.bytes()) as usize];
+            let groups = verified_groups(root, file.len() as u64, &outboard, so_far);
+            assert_eq!(groups, span.end(), "{bytes} bytes");
+        }
+        assert!(again == file && outboard == made.outboard, "{bytes} bytes");
+    }
+}
+
+#[test]
+fn any_flipped_bit_of_a_piece_is_found() {
+    let (made, file) = sealed(&content(20 * GROUP));
+    let root = made.attachment.root();
+    for (span, piece) in pieces(&made, &file) {
+        for place in (0..piece.len()).step_by(509).chain([piece.len() - 1]) {
+            let mut changed = piece.clone();
+            changed[place] ^= 1 << (place % 8);
+            let refused = verify_piece(root, span, &changed);
+            assert!(matches!(refused, Err(PieceError::Differs)), "byte {place}");
+        }
+        let refused = verify_piece(root, span, &piece[..piece.len() - 1]);
+        assert!(matches!(refused, Err(PieceError::Ends)));
+        let refused = verify_piece(root, span, &[piece.as_slice(), &[0]].concat());
+        assert!(matches!(refused, Err(PieceError::Trailing { bytes: 1 })));
+    }
+}
+
+#[test]
+fn a_piece_is_for_one_span_of_one_attachment() {
+    let (made, file) = sealed(&content(40 * GROUP));
+    let [(first, piece), (second, _), _]: [(Span, Vec<u8>); 3] = pieces(&made, &file)
+        .try_into()
+        .expect("41 groups are three pieces");
+    assert!(verify_piece(made.attachment.root(), second, &piece).is_err());
+    assert!(verify_piece(&[0; 32], first, &piece).is_err());
+    let groups = groups(file.len() as u64);
+    for (from, count) in [(0, 0), (0, 17), (groups, 1), (groups - 1, 2), (u64::MAX, 1)] {
+        assert_eq!(
+            Span::new(file.len() as u64, from, count),
+            None,
+            "{from} and {count}"
+        );
+    }
+}
+
+#[test]
+fn a_holder_with_a_bad_disk_cuts_no_piece() {
+    let (made, mut file) = sealed(&content(20 * GROUP));
+    let span = Span::from(file.len() as u64, 0).unwrap();
+    file[3 * GROUP] ^= 1;
+    let root = made.attachment.root();
+    let cut = |outboard: &[u8], file: &[u8]| cut_piece(root, span, outboard, file).map(drop);
+    assert!(matches!(cut(&made.outboard, &file), Err(PieceError::Differs)));
+    assert!(matches!(
+        cut(&made.outboard, &file[..GROUP]),
+        Err(PieceError::Read(_))
+    ));
+    assert_eq!(
+        verified_groups(root, file.len() as u64, &made.outboard, file.as_slice()),
+        3
+    );
 }

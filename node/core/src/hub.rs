@@ -1,6 +1,7 @@
 //! The hub: its state, and the one function that moves it.
 
 mod asking;
+pub mod attachment;
 mod audience;
 mod compose;
 mod consent;
@@ -9,6 +10,7 @@ mod decide;
 mod deliver;
 mod deliveries;
 mod erase;
+mod fetch;
 mod meeting;
 mod policies;
 pub mod read;
@@ -17,6 +19,7 @@ mod recipient_key;
 mod release;
 mod reseal;
 mod restore;
+mod serve;
 mod step;
 mod store_release;
 mod tick;
@@ -46,11 +49,13 @@ use crate::records::{
 };
 use crate::refusal::Refusal;
 
+use attachment::AttachmentDesk;
 use audience::PeerKey;
 use compose::Sealing;
 use courier::Packing;
 use deliver::{Flight, Loaded};
 use deliveries::Deliveries;
+pub use receive::LOGS_MAX;
 use recipient_key::WeeklyKey;
 use release::Job;
 use reseal::Resealing;
@@ -102,6 +107,8 @@ pub struct Hub {
     /// The latest key of each log of a peer.
     peer_keys: BTreeMap<(HubId, AudienceId), PeerKey>,
 
+    attachments: AttachmentDesk,
+
     peers: BTreeMap<HubId, Peer>,
     pending: BTreeMap<BatchId, Pending>,
     jobs: VecDeque<Job>,
@@ -134,6 +141,8 @@ struct Peer {
     early: Option<Vec<u8>>,
     flights: BTreeSet<Flight>,
     fault: Option<String>,
+    /// Whether the operator knows that it opens more logs than it may.
+    told_of_logs: bool,
 }
 
 /// For whom a row is being read.
@@ -158,16 +167,22 @@ impl Hub {
         match input {
             Input::Command(id, command) => self.on_command(id, command, &mut out),
             Input::Connected(peer) => self.on_connected(peer, &mut out),
-            Input::Disconnected(peer) => self.on_disconnected(peer),
+            Input::Disconnected(peer) => {
+                self.on_disconnected(peer);
+                // Another hub may have what was asked for.
+                self.pump_fetches(&mut out);
+            }
             Input::Frame(peer, frame) => self.on_frame(peer, &frame, &mut out),
             Input::Persisted(batch) => self.on_persisted(batch, &mut out),
             Input::Loaded(id, row) => self.on_loaded(id, row, &mut out),
             Input::Sealed(id, result) => self.on_sealed(id, result, &mut out),
+            Input::Blob(id, done) => self.on_blob(id, done, &mut out),
             Input::Policies(gate) => self.on_policies(*gate, &mut out),
             Input::Tick => {
                 self.turn_keys(&mut out);
                 self.hear_early(&mut out);
                 self.meet_again(&mut out);
+                self.hurry_fetches(&mut out);
                 self.on_tick(&mut out);
             }
             Input::Stop => self.on_stop(&mut out),
@@ -206,6 +221,7 @@ impl Hub {
             Command::ResumeWitness { hub } => self.resume_witness(id, hub, out),
             Command::Open { item } => self.note_reading(id, item, Act::Opened, out),
             Command::Acknowledge { item } => self.note_reading(id, item, Act::Acknowledged, out),
+            Command::Fetch { item, number } => self.fetch(id, item, number, out),
         };
         if let Err(refusal) = done {
             out.push(Output::Reply(id, Err(refusal)));
@@ -226,6 +242,7 @@ impl Hub {
                 .map_err(|error| PeerFault::of(&error))
                 .and_then(|envelope| self.on_envelope(peer, envelope, &bytes, out)),
             Ok(Message::Control(control)) => self.on_control(peer, control, out),
+            Ok(Message::Piece(piece)) => self.on_piece(peer, piece, out),
             Err(error) => Err(PeerFault::of(&error)),
         };
         if let Err(fault) = result {
@@ -270,6 +287,14 @@ impl Hub {
             }
             Control::LastCheckpoint(bytes) => self.on_last_checkpoint(peer, &bytes, out),
             Control::Evidence(bytes) => self.on_evidence(&bytes, out),
+            Control::PieceAsk(ask) => {
+                self.on_piece_ask(peer, ask, out);
+                Ok(())
+            }
+            Control::NotHere { ask } => {
+                self.on_not_here(peer, ask, out);
+                Ok(())
+            }
         }
     }
 
@@ -288,6 +313,11 @@ impl Hub {
 
     fn is_connected(&self, peer: HubId) -> bool {
         self.peers.get(&peer).is_some_and(|state| state.connected)
+    }
+
+    /// Whether a peer has heard us on this connection, and we have heard it.
+    fn has_met(&self, peer: HubId) -> bool {
+        self.peers.get(&peer).is_some_and(|state| state.met.is_some())
     }
 
     /// Whether content may be sent to a peer: we have met it, and in suite 2 it has announced its key.

@@ -6,6 +6,8 @@ use testudo_protocol::id::{Hash, HubId, ItemId, Timestamp};
 use testudo_protocol::label::Label;
 use testudo_protocol::ledger::Basis;
 
+use crate::blob::{BlobDone, BlobJobId, DraftAttachment};
+
 /// Names one command until its reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CommandId(pub u64);
@@ -38,6 +40,8 @@ pub enum Input {
     Loaded(LoadId, Option<Vec<u8>>),
     /// A sealing has been carried out.
     Sealed(SealId, Result<Vec<u8>, SealError>),
+    /// Work on the file of an attachment has been done.
+    Blob(BlobJobId, BlobDone),
     /// Other policies under the same charter are put in force.
     Policies(Box<Gate>),
     /// Time has passed.
@@ -127,6 +131,13 @@ pub enum Command {
         /// The item, in its latest version here.
         item: ItemId,
     },
+    /// Fetch an attachment from whoever sent the item. It goes on by itself, also after a restart.
+    Fetch {
+        /// The item, in its latest version here.
+        item: ItemId,
+        /// Which of its attachments, from 0.
+        number: u32,
+    },
 }
 
 /// A draft: what is to be released, before anyone has been asked.
@@ -140,6 +151,8 @@ pub struct Draft {
     pub purpose: String,
     /// The item that this is a new version of.
     pub corrects: Option<ItemId>,
+    /// What belongs to it and is fetched apart.
+    pub attachments: Vec<DraftAttachment>,
 }
 
 /// A draft and the preview that was approved.

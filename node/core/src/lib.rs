@@ -23,6 +23,7 @@
 pub mod input;
 pub mod output;
 
+pub mod blob;
 pub mod outbound;
 pub mod seal_order;
 

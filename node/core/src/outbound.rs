@@ -5,7 +5,7 @@
 
 use testudo_policies::gate::Gate;
 use testudo_policies::permit::Permit;
-use testudo_protocol::exchange::{CONTROL_BYTES_MAX, Control, Message};
+use testudo_protocol::exchange::{CONTROL_BYTES_MAX, Control, Message, Piece};
 use testudo_protocol::id::{HubId, ItemRef};
 
 /// A frame that may be sent to one hub.
@@ -58,6 +58,15 @@ impl Outbound {
         Self::permitted(permit, item, Message::Resealed(envelope), gate)
     }
 
+    /// Spends a permit on a piece of an attachment of the permit's item.
+    ///
+    /// # Errors
+    /// As for [`Self::content`].
+    pub fn piece(permit: Permit, piece: Piece, gate: &Gate) -> Result<Self, OutboundError> {
+        let item = piece.item;
+        Self::permitted(permit, item, Message::Piece(piece), gate)
+    }
+
     fn permitted(
         permit: Permit,
         item: ItemRef,
@@ -93,6 +102,7 @@ impl Outbound {
     pub fn frame_bytes(&self) -> usize {
         match &self.message {
             Message::Content(bytes) | Message::Resealed(bytes) => bytes.len(),
+            Message::Piece(piece) => piece.bytes.len(),
             Message::Control(_) => CONTROL_BYTES_MAX,
         }
     }

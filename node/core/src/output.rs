@@ -3,6 +3,7 @@
 use testudo_protocol::id::{Hash, HubId, ItemRef};
 use testudo_protocol::receipt::Act;
 
+use crate::blob::{BlobId, BlobJob, BlobJobId};
 use crate::input::{BatchId, CommandId, LoadId, SealId};
 use crate::outbound::Outbound;
 use crate::refusal::Refusal;
@@ -18,6 +19,12 @@ pub enum Output {
     Load(LoadId, Family, Vec<u8>),
     /// Seal and answer with [`crate::input::Input::Sealed`].
     Seal(SealId, SealOrder),
+    /// Work on the file of an attachment and answer with [`crate::input::Input::Blob`]. In its own time: what comes after
+    /// it does not wait.
+    Blob(BlobJobId, BlobJob),
+    /// Remove the files of attachments, also those that are not whole, and see to it that they stay removed: nothing after
+    /// it may happen before. A failure ends the process.
+    DestroyBlobs(Vec<BlobId>),
     /// Send to a connected peer. If it cannot be sent it is lost; the core sends again later.
     Transmit(HubId, Outbound),
     /// Close the connection: the peer broke the protocol.
@@ -90,11 +97,13 @@ pub enum Family {
     Epoch,
     /// The weekly keys that peers have announced.
     Announcement,
+    /// Attachments, by item, version and number.
+    Blob,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Leaf,
         Self::Opening,
         Self::Checkpoint,
@@ -110,6 +119,7 @@ impl Family {
         Self::Key,
         Self::Epoch,
         Self::Announcement,
+        Self::Blob,
     ];
 }
 
@@ -192,6 +202,11 @@ pub enum Event {
         /// Whose.
         peer: HubId,
     },
+    /// A peer opens more logs than a member may have here; what it sends in further ones is not taken.
+    TooManyLogs {
+        /// Who.
+        peer: HubId,
+    },
     /// A peer has signed two envelopes for one place of a log.
     Equivocation {
         /// Who.
@@ -208,6 +223,43 @@ pub enum Event {
         peer: HubId,
         /// Entries under that checkpoint.
         size: u64,
+    },
+    /// An attachment is here, whole and on stable storage.
+    AttachmentFetched {
+        /// Of which item.
+        item: ItemRef,
+        /// Which, from 0.
+        number: u32,
+    },
+    /// Nobody who has the item gives this attachment: they have not fetched it, or may not give it to us.
+    AttachmentNotHere {
+        /// Of which item.
+        item: ItemRef,
+        /// Which, from 0.
+        number: u32,
+    },
+    /// A hub asked for an attachment and was not given it. It is told "not here", and nothing of this.
+    AttachmentRefused {
+        /// Of which item.
+        item: ItemRef,
+        /// Who asked.
+        receiver: HubId,
+        /// By which rules; empty if the item never was for it, or the file is not here.
+        rules: Vec<String>,
+    },
+    /// An attachment is not fetched any further: the disk is nearly full.
+    AttachmentNoRoom {
+        /// Of which item.
+        item: ItemRef,
+        /// Which, from 0.
+        number: u32,
+    },
+    /// The file of an attachment does not agree with its root any more: the disk is bad, or somebody changed it.
+    AttachmentDamaged {
+        /// Of which item.
+        item: ItemRef,
+        /// Which, from 0.
+        number: u32,
     },
     /// A checkpoint has been signed.
     Checkpoint {

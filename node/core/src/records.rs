@@ -371,6 +371,11 @@ pub mod key {
         hub.as_bytes().to_vec()
     }
 
+    /// Of an attachment.
+    pub fn blob(of: ItemRef, number: u32) -> Vec<u8> {
+        [item(of).as_slice(), &number.to_be_bytes()].concat()
+    }
+
     /// Of a receipt given.
     pub fn receipt(hash: EnvelopeHash, act: Act) -> Vec<u8> {
         [hash.as_bytes().as_slice(), &[act as u8]].concat()

@@ -1,8 +1,10 @@
 //! Why a command is not carried out: one sentence, and what kind of refusal it is.
 
+use testudo_crypto::attachment::CONTENT_BYTES_MAX;
 use testudo_policies::marking_table::MarkingError;
 use testudo_protocol::bundle::BundleError;
 use testudo_protocol::courier::ParcelError;
+use testudo_protocol::envelope::AttachmentRefError;
 use testudo_protocol::id::{HubId, ItemId};
 use testudo_protocol::label::LabelError;
 
@@ -143,6 +145,37 @@ pub enum Refusal {
         /// Which.
         item: ItemId,
     },
+    /// The attachments of a draft are not ones.
+    #[error(transparent)]
+    Attachments(AttachmentRefError),
+    /// An attachment is longer than one may be.
+    #[error("attachment {number} has {bytes} bytes, at most {CONTENT_BYTES_MAX} are allowed")]
+    AttachmentTooLong {
+        /// Which, from 1.
+        number: usize,
+        /// Its length.
+        bytes: u64,
+    },
+    /// An attachment of a release is not sealed yet.
+    #[error("attachment {number} has not been handed over; `testudo release --attach` does that first")]
+    NotStaged {
+        /// Which, from 1.
+        number: usize,
+    },
+    /// The item has no such attachment.
+    #[error("item {item} has {count} attachments; `testudo show` lists them with their numbers")]
+    NoSuchAttachment {
+        /// Which item.
+        item: ItemId,
+        /// How many it has.
+        count: usize,
+    },
+    /// Too many attachments are being fetched.
+    #[error("{under_way} attachments are being fetched already; ask again when some are here")]
+    TooManyFetches {
+        /// How many.
+        under_way: usize,
+    },
     /// Nothing speaks against that ledger.
     #[error("there is no open evidence against the ledger of {hub}; `testudo status` shows where there is")]
     NoEvidence {
@@ -206,6 +239,10 @@ impl Refusal {
             Self::ParcelNotOurs => "parcel-not-ours",
             Self::Parcel(_) => "parcel",
             Self::Erased { .. } => "erased",
+            Self::Attachments(_) | Self::AttachmentTooLong { .. } => "attachment-malformed",
+            Self::NotStaged { .. } => "attachment-not-staged",
+            Self::NoSuchAttachment { .. } => "no-such-attachment",
+            Self::TooManyFetches { .. } => "busy",
             Self::NoEvidence { .. } => "no-evidence",
             Self::Fenced => "fenced",
             Self::Internal { .. } => "internal",
@@ -230,13 +267,17 @@ impl Refusal {
             | Self::TooManyReceivers { .. }
             | Self::DeadlinePassed
             | Self::NotAMember { .. }
+            | Self::Attachments(_)
+            | Self::AttachmentTooLong { .. }
+            | Self::NotStaged { .. }
             | Self::TooLong { .. }
             | Self::Reachable { .. } => RefusalKind::Usage,
             Self::NoSuchItem { .. }
+            | Self::NoSuchAttachment { .. }
             | Self::NoSuchQuestion { .. }
             | Self::Erased { .. }
             | Self::NoEvidence { .. } => RefusalKind::NotFound,
-            Self::Busy { .. } | Self::Fenced => RefusalKind::Later,
+            Self::Busy { .. } | Self::TooManyFetches { .. } | Self::Fenced => RefusalKind::Later,
             Self::Internal { .. } => RefusalKind::Internal,
         }
     }

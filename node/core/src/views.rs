@@ -107,6 +107,14 @@ pub enum Reply {
         /// What was refused, without content.
         faults: Vec<String>,
     },
+    /// An attachment is here, or being fetched.
+    #[serde(rename_all = "camelCase")]
+    Fetching {
+        /// The item.
+        item: ItemId,
+        /// Which of its attachments, from 0.
+        number: u32,
+    },
     /// An opening or acknowledgement was noted.
     #[serde(rename_all = "camelCase")]
     Noted {
@@ -263,6 +271,24 @@ pub struct InboxEntry {
     pub opened: Option<u64>,
     /// When a person here acknowledged it.
     pub acknowledged: Option<u64>,
+}
+
+/// How one attachment stands here. Its name is content and comes with the bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttachmentView {
+    /// Which of the item's attachments, from 1.
+    pub number: u32,
+    /// Length of the content, in bytes.
+    pub bytes: u64,
+    /// `not fetched`, `fetching`, `fetched`, or `not here` if nobody who was asked has it for us.
+    pub state: String,
+    /// Bytes of the sealed file that are here.
+    pub fetched: u64,
+    /// Length of the sealed file, in bytes.
+    pub sealed: u64,
+    /// From whom it is being fetched; absent while none of those who have it is connected.
+    pub from: Option<HubId>,
 }
 
 /// What became of one receiver of one of our releases.

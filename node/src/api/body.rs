@@ -1,11 +1,16 @@
 //! The bodies of requests and of answers that are not views of the core.
 
 use serde::{Deserialize, Serialize};
+use testudo_core::blob::{BlobId, DraftAttachment};
 use testudo_core::input::{Draft, ReleaseCommand};
 use testudo_core::views::InboxEntry;
 use testudo_protocol::id::{Hash, HubId, ItemId};
 use testudo_protocol::label::Label;
 use testudo_protocol::ledger::Basis;
+
+use super::answer::Problem;
+use super::attachments::AttachmentLine;
+use crate::blobs::{Staged, Staging};
 
 /// A draft.
 #[derive(Clone, Serialize, Deserialize)]
@@ -20,6 +25,38 @@ pub struct DraftBody {
     /// The item that it corrects.
     #[serde(default)]
     pub corrects: Option<ItemId>,
+    /// What belongs to it and is fetched apart.
+    #[serde(default)]
+    pub attachments: Vec<AttachmentBody>,
+}
+
+/// One attachment of a draft.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct AttachmentBody {
+    /// Its name, as people see it.
+    pub name: String,
+    /// What it is, such as `image/png`.
+    pub media_type: String,
+    /// Length of the content, in bytes.
+    pub bytes: u64,
+    /// The hash of the content that an approval names.
+    pub hash: Hash,
+    /// Where the hub said that the content lies; a preview needs none.
+    #[serde(default)]
+    pub staged: Option<String>,
+}
+
+impl From<AttachmentBody> for DraftAttachment {
+    fn from(body: AttachmentBody) -> Self {
+        Self {
+            name: body.name,
+            media_type: body.media_type,
+            content_bytes: body.bytes,
+            content_hash: body.hash,
+            staged: None,
+        }
+    }
 }
 
 impl From<DraftBody> for Draft {
@@ -29,12 +66,14 @@ impl From<DraftBody> for Draft {
             label,
             purpose,
             corrects,
+            attachments,
         } = body;
         Self {
             bundle: bundle.into_bytes(),
             label,
             purpose,
             corrects,
+            attachments: attachments.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -49,13 +88,34 @@ pub struct ReleaseBody {
     pub preview: Hash,
 }
 
-impl From<ReleaseBody> for ReleaseCommand {
-    fn from(body: ReleaseBody) -> Self {
-        Self {
-            draft: body.draft.into(),
-            preview: body.preview,
+impl ReleaseBody {
+    /// The command, with the sealed files that were handed over for it. From here on they are the hub's to keep or remove.
+    ///
+    /// Length and hash of an attachment are those that were read while it was sealed, whatever the body says.
+    pub(super) fn command(self, staging: &Staging) -> Result<ReleaseCommand, Problem> {
+        let handed_over: Vec<Option<String>> = (self.draft.attachments.iter())
+            .map(|attachment| attachment.staged.clone())
+            .collect();
+        let mut draft: Draft = self.draft.into();
+        for (attachment, name) in draft.attachments.iter_mut().zip(handed_over) {
+            let Some(name) = name else { continue };
+            let staged = BlobId::parse(&name).and_then(|blob| staging.take(blob));
+            let Staged { blob, content } = staged.ok_or_else(not_staged)?;
+            attachment.content_bytes = content.bytes;
+            attachment.content_hash = Hash::new(content.hash);
+            attachment.staged = Some(blob);
         }
+        Ok(ReleaseCommand {
+            draft,
+            preview: self.preview,
+        })
     }
+}
+
+fn not_staged() -> Problem {
+    Problem::not_found(
+        "an attachment is not here any more; run `testudo release` again, which hands it over anew",
+    )
 }
 
 /// To whom to forward.
@@ -117,4 +177,7 @@ pub struct ItemDocument {
     pub entry: InboxEntry,
     /// The bundle; absent once it is destroyed.
     pub bundle: Option<serde_json::Value>,
+    /// What belongs to it and is fetched apart.
+    #[serde(default)]
+    pub attachments: Vec<AttachmentLine>,
 }

@@ -18,11 +18,11 @@ use super::body::{
     ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, EraseBody, ForwardBody, ItemDocument,
     ReleaseBody,
 };
-use super::{courier, policy};
+use super::{attachments, courier, policy};
 use crate::process::HubHandle;
 use crate::store::Family;
 
-type Answer<T> = Result<Json<T>, Problem>;
+pub(super) type Answer<T> = Result<Json<T>, Problem>;
 
 /// More than any label and purpose take in JSON, in bytes.
 const LABEL_BYTES_MAX: usize = 64 * 1024;
@@ -39,7 +39,17 @@ pub(super) fn router(hub: HubHandle) -> Router {
         .route("/v1/holdings/{item}", get(item_holdings))
         .route("/v1/preview", post(preview))
         .route("/v1/release", post(release))
+        .route("/v1/attachments", post(attachments::stage))
         .route("/v1/items/{item}", get(show))
+        .route("/v1/items/{item}/attachments", get(attachments::list))
+        .route(
+            "/v1/items/{item}/attachments/{number}/fetch",
+            post(attachments::fetch),
+        )
+        .route(
+            "/v1/items/{item}/attachments/{number}/content",
+            get(attachments::content),
+        )
         .route("/v1/items/{item}/open", post(open))
         .route("/v1/items/{item}/acknowledge", post(acknowledge))
         .route("/v1/items/{item}/forward", post(forward))
@@ -62,12 +72,12 @@ pub(super) fn router(hub: HubHandle) -> Router {
         .with_state(hub)
 }
 
-fn item_id(text: &str) -> Result<ItemId, Problem> {
+pub(super) fn item_id(text: &str) -> Result<ItemId, Problem> {
     text.parse()
         .map_err(|_| Problem::not_found("an item id is 32 hexadecimal digits; `testudo inbox` lists them"))
 }
 
-async fn act(hub: &HubHandle, command: Command) -> Answer<Reply> {
+pub(super) async fn act(hub: &HubHandle, command: Command) -> Answer<Reply> {
     hub.command(command)
         .await?
         .map(Json)
@@ -119,7 +129,8 @@ fn language(headers: &HeaderMap) -> Language {
 }
 
 async fn release(State(hub): State<HubHandle>, Json(body): Json<ReleaseBody>) -> Answer<Reply> {
-    act(&hub, Command::Release(Box::new(body.into()))).await
+    let command = body.command(hub.staging())?;
+    act(&hub, Command::Release(Box::new(command))).await
 }
 
 async fn show(State(hub): State<HubHandle>, Path(item): Path<String>) -> Answer<ItemDocument> {
@@ -127,14 +138,18 @@ async fn show(State(hub): State<HubHandle>, Path(item): Path<String>) -> Answer<
     let found = hub.read(move |hub, store| {
         let (entry, key) = hub.item(item)?;
         let row = store.get(Family::Body, &key);
-        Some(row.map(|row| ItemDocument {
-            entry,
-            bundle: row.and_then(|row| bundle_value(&row)),
+        let row = row.map_err(|error| Problem::internal(&crate::cli::chain(&error)));
+        Some(row.and_then(|row| {
+            Ok(ItemDocument {
+                entry,
+                bundle: row.and_then(|row| bundle_value(&row)),
+                attachments: attachments::lines(hub, store, item, &key)?,
+            })
         }))
     });
     match found.await? {
         Some(Ok(document)) => Ok(Json(document)),
-        Some(Err(error)) => Err(Problem::internal(&crate::cli::chain(&error))),
+        Some(Err(problem)) => Err(problem),
         None => Err(Problem::not_found(
             "no such item here; `testudo inbox` lists those that are",
         )),

@@ -5,6 +5,7 @@ use testudo_policies::explain::Language;
 use testudo_protocol::id::{Hash, HubId};
 
 use super::arguments::{At, ItemAt};
+use super::attach;
 use super::client::Client;
 use super::label::DraftFlags;
 use super::outcome::{Answer, Failure, exit};
@@ -56,11 +57,13 @@ pub(super) async fn release(draft: &DraftFlags, preview: &str, at: &At) -> Resul
             format!("--preview: {error}; `testudo preview` prints it"),
         )
     })?;
-    let body = ReleaseBody {
+    let client = Client::new(at)?;
+    let mut body = ReleaseBody {
         draft: draft.draft()?,
         preview,
     };
-    let reply: Reply = Client::new(at)?.post("/v1/release", &body).await?;
+    attach::hand_over(&client, draft.attached(), &mut body.draft.attachments).await?;
+    let reply: Reply = client.post("/v1/release", &body).await?;
     Ok(said(&reply))
 }
 
@@ -155,6 +158,7 @@ pub(super) fn said(reply: &Reply) -> Answer {
             text
         }
         Reply::WitnessResumed { hub } => format!("the ledger of {hub} is cosigned again"),
+        Reply::Fetching { item, number } => format!("fetching attachment {} of {item}", number + 1),
         Reply::Noted { item } => format!("noted {item}"),
     };
     Answer::of(reply, text)

@@ -9,7 +9,7 @@ use testudo_protocol::id::ItemId;
 
 use super::label::DraftFlags;
 use super::outcome::{Answer, Failure, exit, finish};
-use super::{act, charter, consent, courier, init, ledger, policy, read, serve};
+use super::{act, charter, consent, courier, init, ledger, object, policy, read, serve};
 
 /// Sovereign sharing of assessments of foreign information manipulation.
 #[derive(Parser)]
@@ -124,6 +124,9 @@ enum Command {
     Show(ItemAt),
     /// Acknowledge an item to its originator.
     Ack(ItemAt),
+    /// List and fetch the attachments of an item.
+    #[command(subcommand)]
+    Object(object::ObjectCommand),
     /// Verify the hub's own record.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
@@ -175,6 +178,7 @@ impl Command {
             Self::Released { at } => read::released(&at).await,
             Self::Show(item) => read::show(&item).await,
             Self::Ack(item) => act::on_item(&item, "/acknowledge").await,
+            Self::Object(command) => command.run().await,
             Self::Ledger(command) => command.run().await,
             Self::Courier(command) => command.run().await,
             Self::Policy(command) => command.run().await,

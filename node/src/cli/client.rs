@@ -1,9 +1,13 @@
 //! A request to the running hub over its control socket.
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use std::fs::File;
+use std::io::Read as _;
+
+use futures::StreamExt as _;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Body, Bytes, Frame, Incoming};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Request};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,6 +21,9 @@ use crate::folder::HubFolder;
 
 const JSON: &str = "application/json";
 const OCTETS: &str = "application/octet-stream";
+
+/// Bytes of a file that are read and sent at once.
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// A hub that may be running.
 pub(super) struct Client {
@@ -97,6 +104,42 @@ impl Client {
         serde_json::from_slice(&bytes).map_err(other_form)
     }
 
+    /// Hands a file over as it is read, in flat memory.
+    pub(super) async fn upload<T: DeserializeOwned>(&self, path: &str, file: File) -> Result<T, Failure> {
+        let chunks = futures::stream::iter(FileChunks(file)).map(|chunk| chunk.map(Frame::data));
+        let response = self
+            .respond(Method::POST, path, OCTETS, StreamBody::new(chunks))
+            .await?;
+        let (_, bytes) = whole(response).await?;
+        serde_json::from_slice(&bytes).map_err(other_form)
+    }
+
+    /// Takes a body over as it comes. Whatever was taken counts only if this succeeds.
+    pub(super) async fn download(
+        &self,
+        path: &str,
+        mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let response = self
+            .respond(Method::GET, path, JSON, Full::new(Bytes::new()))
+            .await?;
+        if !response.status().is_success() {
+            return whole(response).await.map(drop);
+        }
+        let mut body = response.into_body();
+        while let Some(frame) = body.frame().await {
+            let broken_off = |_| {
+                let sentence =
+                    "the attachment does not open, or the hub ended; see its log, then fetch it again";
+                Failure::new(exit::DATA, "attachment-damaged", sentence)
+            };
+            if let Some(chunk) = frame.map_err(broken_off)?.data_ref() {
+                take(chunk)?;
+            }
+        }
+        Ok(())
+    }
+
     async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -114,6 +157,25 @@ impl Client {
         kind: &str,
         body: Vec<u8>,
     ) -> Result<(HeaderMap, Bytes), Failure> {
+        whole(
+            self.respond(method, path, kind, Full::new(Bytes::from(body)))
+                .await?,
+        )
+        .await
+    }
+
+    async fn respond<B>(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &str,
+        body: B,
+    ) -> Result<Response<Incoming>, Failure>
+    where
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let socket = &self.folder.config.control_socket;
         let data = self.folder.root().display().to_string();
         let stream = UnixStream::connect(socket).await.map_err(|_| {
@@ -121,8 +183,6 @@ impl Client {
                 "no hub runs on `{data}`; start it with `testudo serve --data {data}`"
             ))
         })?;
-        let broken =
-            |_| unavailable("the hub ended before it answered; what it acknowledged is safe".to_owned());
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(broken)?;
@@ -133,22 +193,49 @@ impl Client {
             .header("host", "hub")
             .header("content-type", kind)
             .header("accept-language", self.language.code())
-            .body(Full::new(Bytes::from(body)))
+            .body(body)
             .map_err(|_| Failure::new(exit::USAGE, "usage", "that is not an id"))?;
-        let response = sender.send_request(request).await.map_err(broken)?;
-        let (head, body) = response.into_parts();
-        let bytes = body.collect().await.map_err(broken)?.to_bytes();
-        if head.status.is_success() {
-            return Ok((head.headers, bytes));
-        }
-        match serde_json::from_slice::<ErrorBody>(&bytes) {
-            Ok(body) => Err(body.error.into()),
-            // axum's own refusals are sentences about the request.
-            Err(_) => Err(Failure::new(
-                exit::USAGE,
-                "request",
-                String::from_utf8_lossy(&bytes).into_owned(),
-            )),
+        sender.send_request(request).await.map_err(broken)
+    }
+}
+
+fn broken(_: hyper::Error) -> Failure {
+    unavailable("the hub ended before it answered; what it acknowledged is safe".to_owned())
+}
+
+/// The head and the whole body of an answer, or why there is none.
+async fn whole(response: Response<Incoming>) -> Result<(HeaderMap, Bytes), Failure> {
+    let (head, body) = response.into_parts();
+    let bytes = body.collect().await.map_err(broken)?.to_bytes();
+    if head.status.is_success() {
+        return Ok((head.headers, bytes));
+    }
+    match serde_json::from_slice::<ErrorBody>(&bytes) {
+        Ok(body) => Err(body.error.into()),
+        // axum's own refusals are sentences about the request.
+        Err(_) => Err(Failure::new(
+            exit::USAGE,
+            "request",
+            String::from_utf8_lossy(&bytes).into_owned(),
+        )),
+    }
+}
+
+/// The chunks of a file, in their order.
+struct FileChunks(File);
+
+impl Iterator for FileChunks {
+    type Item = std::io::Result<Bytes>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut chunk = vec![0; CHUNK_BYTES];
+        match self.0.read(&mut chunk) {
+            Ok(0) => None,
+            Ok(count) => {
+                chunk.truncate(count);
+                Some(Ok(Bytes::from(chunk)))
+            }
+            Err(error) => Some(Err(error)),
         }
     }
 }

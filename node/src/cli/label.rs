@@ -9,6 +9,7 @@ use testudo_protocol::bundle::BUNDLE_BYTES_MAX;
 use testudo_protocol::id::HubId;
 use testudo_protocol::label::{Label, Level, NationalMarking, Scope};
 
+use super::attach;
 use super::outcome::{Failure, exit};
 use crate::api::DraftBody;
 
@@ -68,6 +69,9 @@ pub(super) struct DraftFlags {
     /// The item that this corrects.
     #[arg(long, value_name = "ITEM")]
     corrects: Option<String>,
+    /// Files that go with it: images, video, documents, up to 1 GiB each. Receivers fetch them apart.
+    #[arg(long, value_delimiter = ',', value_name = "FILE,...")]
+    attach: Vec<PathBuf>,
 }
 
 fn usage(sentence: impl Into<String>) -> Failure {
@@ -109,7 +113,13 @@ impl DraftFlags {
             label,
             purpose: required("purpose", "purpose", &self.purpose)?,
             corrects,
+            attachments: attach::described(&self.attach)?,
         })
+    }
+
+    /// The files that go with it.
+    pub(super) fn attached(&self) -> &[PathBuf] {
+        &self.attach
     }
 
     fn read(&self) -> Result<String, Failure> {

@@ -84,6 +84,7 @@ impl From<StartError> for Failure {
             StartError::Open(OpenError::InUse { .. }) => (exit::LATER, "folder-in-use"),
             StartError::Open(OpenError::NotWritable { .. }) => (exit::CANNOT_CREATE, "folder-not-writable"),
             StartError::Open(_) | StartError::Read(_) | StartError::Anchor(_) => (exit::DATA, "database"),
+            StartError::Blobs(_) => (exit::CANNOT_CREATE, "folder-not-writable"),
             StartError::Policies(_) | StartError::Gate(_) | StartError::Restore(_) => (exit::CONFIG, "start"),
             StartError::Approval { .. } | StartError::ReadApproval { .. } => (exit::CONFIG, "approval"),
             StartError::Transport(transport::StartError::KeyLog) => (exit::CONFIG, "key-log"),

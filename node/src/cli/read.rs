@@ -7,6 +7,7 @@ use testudo_core::views::{DeliveryView, InboxEntry, Reply, Status};
 
 use super::arguments::{At, ItemAt, StatusAt, item_id};
 use super::client::Client;
+use super::object::line_text;
 use super::outcome::{Answer, Failure, exit};
 use crate::api::ItemDocument;
 use crate::process;
@@ -174,7 +175,7 @@ fn entry_text(entry: &InboxEntry) -> String {
 }
 
 /// Text of others on one line, without characters that a terminal would obey.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let harmless = |c: char| {
         !c.is_control()
             && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -192,6 +193,7 @@ pub(super) async fn show(item: &ItemAt) -> Result<Answer, Failure> {
         let _noted: Reply = client.post(&item.path("/open")?, &()).await?;
     }
     let mut text = entry_text(&document.entry);
+    text.extend(document.attachments.iter().map(line_text));
     if let Some(bundle) = &document.bundle {
         text.push_str(&serde_json::to_string_pretty(bundle).unwrap_or_default());
     }

@@ -43,6 +43,9 @@ pub const FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Name of the database folder inside the data folder.
 const STORE_FOLDER: &str = "store";
 
+/// Name of the folder of attachments inside the data folder.
+const BLOBS_FOLDER: &str = "blobs";
+
 /// The checked configuration of one hub.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -151,6 +154,12 @@ impl Config {
     #[must_use]
     pub fn store(&self) -> PathBuf {
         self.data.join(STORE_FOLDER)
+    }
+
+    /// The folder that holds the sealed files of attachments and nothing else.
+    #[must_use]
+    pub fn blobs(&self) -> PathBuf {
+        self.data.join(BLOBS_FOLDER)
     }
 
     /// Every setting in force and where it was given, in the order of the example file.

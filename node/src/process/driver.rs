@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use testudo_core::blob::BlobId;
 use testudo_core::hub::Hub;
 use testudo_core::input::{Command, CommandId, Input};
 use testudo_core::output::{Change, Event, Output};
@@ -16,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
 
 use super::{rows, unfinished};
+use crate::blobs::{BlobWorker, Staging};
 use crate::clock;
 use crate::store::{Anchor, Mark, Store};
 use crate::transport::{Transport, TransportEvent};
@@ -41,6 +43,8 @@ pub enum Request {
     Activate(Box<Gate>, oneshot::Sender<()>),
     /// A second has passed.
     Tick,
+    /// The thread of attachments has a result.
+    Blob,
     /// Sign what there is and end.
     Stop,
 }
@@ -50,6 +54,7 @@ pub enum Request {
 pub struct HubHandle {
     requests: mpsc::Sender<Request>,
     policies: PolicyReader,
+    staging: Arc<Staging>,
 }
 
 /// Reads and validates the policies in the hub's folders.
@@ -61,9 +66,25 @@ pub type PolicyReader = Arc<dyn Fn() -> Result<Engine, LoadError> + Send + Sync>
 pub struct Stopped;
 
 impl HubHandle {
-    pub(super) fn channel(policies: PolicyReader) -> (Self, mpsc::Receiver<Request>) {
+    pub(super) fn channel(policies: PolicyReader, staging: Arc<Staging>) -> (Self, mpsc::Receiver<Request>) {
         let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
-        (Self { requests, policies }, receiver)
+        let handle = Self {
+            requests,
+            policies,
+            staging,
+        };
+        (handle, receiver)
+    }
+
+    /// Sealed files that wait for their release, and the folder of all.
+    pub fn staging(&self) -> &Arc<Staging> {
+        &self.staging
+    }
+
+    /// Tells the hub thread that there is a result of the thread of attachments. Never waits: a hub thread that is not
+    /// waiting looks by itself.
+    pub(super) fn poke(&self) {
+        let _busy = self.requests.try_send(Request::Blob);
     }
 
     /// Reads and validates the policies that lie in the hub's folders now.
@@ -130,10 +151,18 @@ pub(super) struct Driver {
     pub(super) transport: Transport,
     #[cfg(feature = "tap")]
     pub(super) canaries: Option<super::canary::Canaries>,
-    pub(super) waiting: BTreeMap<CommandId, oneshot::Sender<Result<Reply, Refusal>>>,
+    pub(super) blobs: BlobWorker,
+    pub(super) waiting: BTreeMap<CommandId, Waiting>,
     pub(super) commands: u64,
     /// Who waits to hear that policies are in force.
     pub(super) activations: Vec<oneshot::Sender<()>>,
+}
+
+/// Somebody who waits for the answer to a command.
+pub(super) struct Waiting {
+    reply: oneshot::Sender<Result<Reply, Refusal>>,
+    /// Sealed files that nobody needs if the command is refused.
+    staged: Vec<BlobId>,
 }
 
 /// Why the hub thread ended the process: an effect that must not be retried has failed.
@@ -176,6 +205,7 @@ impl Driver {
                     next = requests.try_recv().ok();
                 }
             }
+            inputs.extend(self.blobs_done()?);
             self.settle(inputs, Vec::new())?;
             for done in self.activations.drain(..) {
                 // Whoever asked may have gone; the policies are in force all the same.
@@ -188,12 +218,23 @@ impl Driver {
         Ok(())
     }
 
+    /// What the thread of attachments has done by now.
+    fn blobs_done(&self) -> Result<Vec<Input>, Fatal> {
+        let done = self.blobs.take_done().into_iter();
+        done.map(|(id, result)| {
+            let done = result.map_err(Fatal::because("a file of an attachment cannot be used"))?;
+            Ok(Input::Blob(id, done))
+        })
+        .collect()
+    }
+
     fn input(&mut self, request: Request) -> Option<Input> {
         match request {
             Request::Command(command, reply) => {
                 self.commands = self.commands.wrapping_add(1);
                 let id = CommandId(self.commands);
-                self.waiting.insert(id, reply);
+                let staged = staged(&command);
+                self.waiting.insert(id, Waiting { reply, staged });
                 Some(Input::Command(id, command))
             }
             Request::Read(look) => {
@@ -207,6 +248,8 @@ impl Driver {
             }
             Request::Network(event) => network_input(event),
             Request::Tick => Some(Input::Tick),
+            // Its results are taken with every round.
+            Request::Blob => None,
             Request::Stop => Some(Input::Stop),
         }
     }
@@ -281,13 +324,27 @@ impl Driver {
             Output::Anchor { size, root, note } => self.replace_anchor(size, &root, note)?,
             Output::Reply(id, reply) => {
                 if let Some(waiting) = self.waiting.remove(&id) {
+                    if reply.is_err() && !waiting.staged.is_empty() {
+                        self.destroy_blobs(waiting.staged)?;
+                    }
                     // Whoever asked may have gone; the act stands all the same.
-                    let _gone = waiting.send(reply);
+                    let _gone = waiting.reply.send(reply);
                 }
             }
+            Output::Blob(id, job) => self
+                .blobs
+                .ask(id, job)
+                .map_err(Fatal::because("the thread of attachments has ended"))?,
+            Output::DestroyBlobs(blobs) => self.destroy_blobs(blobs)?,
             Output::Report(event) => report(&event),
         }
         Ok(None)
+    }
+
+    fn destroy_blobs(&self, blobs: Vec<BlobId>) -> Result<(), Fatal> {
+        self.blobs
+            .destroy(blobs)
+            .map_err(Fatal::because("the file of an attachment cannot be removed"))
     }
 
     #[cfg(feature = "tap")]
@@ -318,6 +375,16 @@ impl Driver {
             .map_err(Fatal::because("the anchor cannot be replaced"))?;
         self.anchored = size;
         Ok(())
+    }
+}
+
+/// The sealed files that a command would take up.
+fn staged(command: &Command) -> Vec<BlobId> {
+    match command {
+        Command::Release(release) => (release.draft.attachments.iter())
+            .filter_map(|one| one.staged.as_ref().map(|staged| staged.blob))
+            .collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -374,6 +441,19 @@ fn report(event: &Event) {
             info!(item = %item, peer = %originator, "consent refused");
         }
         Event::PoliciesActivated { policies } => info!(policy_set = %policies, "policies in force"),
+        Event::AttachmentFetched { item, .. } => info!(item = %item, "attachment fetched"),
+        Event::AttachmentNotHere { item, .. } => warn!(item = %item, "nobody gives an attachment"),
+        Event::AttachmentNoRoom { item, .. } => error!(item = %item, "no room on the disk for an attachment"),
+        Event::AttachmentDamaged { item, .. } => {
+            error!(item = %item, "the file of an attachment is damaged or gone");
+        }
+        Event::AttachmentRefused {
+            item,
+            receiver,
+            rules,
+        } => {
+            info!(item = %item, peer = %receiver, error = %rules.join(" "), "attachment refused");
+        }
         Event::Arrived { item, sender } => info!(item = %item, peer = %sender, "item arrived"),
         Event::Receipted { item, receiver, act } => {
             info!(item = %item, peer = %receiver, "{}", act.as_str());
@@ -388,6 +468,9 @@ fn report(event: &Event) {
         Event::PeerFault { peer, what } => warn!(peer = %peer, error = %what, "peer broke the protocol"),
         Event::ClockAhead { peer } => {
             warn!(peer = %peer, "the clock of this peer or of this hub is off by more than five minutes; nothing is sent to it until they agree");
+        }
+        Event::TooManyLogs { peer } => {
+            error!(peer = %peer, "opens more logs than a member may; speak to its operator");
         }
         Event::Equivocation { peer } => {
             error!(peer = %peer, "peer has signed two envelopes for one place of its log; evidence is kept");

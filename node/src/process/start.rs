@@ -18,10 +18,12 @@ use testudo_protocol::charter::Charter;
 use testudo_protocol::id::HubId;
 use testudo_protocol::realm::Realm;
 use testudo_protocol::statement::{Accreditation, CryptoApproval, StatementError};
+use tracing::info;
 
 use super::driver::{Driver, Fatal, HubHandle, Request};
 use super::rows::load_rows;
 use super::unfinished::{self, FinishError};
+use crate::blobs::{BlobFolder, BlobFolderError, BlobWorker, Staging};
 use crate::clock;
 use crate::config::ApprovalFiles;
 use crate::folder::{FolderError, HubFolder};
@@ -55,6 +57,9 @@ pub enum StartError {
     /// An erasure that a crash interrupted.
     #[error("an erasure that was interrupted cannot be finished")]
     Unfinished(#[from] FinishError),
+    /// The folder of attachments.
+    #[error(transparent)]
+    Blobs(#[from] BlobFolderError),
     /// The anchor.
     #[error(transparent)]
     Anchor(#[from] ReadAnchorError),
@@ -130,6 +135,13 @@ pub fn load(folder: &HubFolder) -> Result<(Hub, Vec<Output>, Store, Option<CoreA
         tick_millis: folder.config.tick.millis(),
     };
     let (hub, begin) = Hub::restore(config, load_rows(&store)?, anchor.as_ref(), clock::now())?;
+    let removed = BlobFolder::open(&folder.config.blobs())?.keep_only(&hub.blobs())?;
+    if removed > 0 {
+        info!(
+            count = removed,
+            "files of attachments that no item names were removed"
+        );
+    }
     Ok((hub, begin, store, anchor))
 }
 
@@ -156,13 +168,18 @@ pub async fn start(folder: &HubFolder, tap: Option<PathBuf>) -> Result<Running, 
     let _no_tap_in_this_build = tap;
     let (transport, mut events) = Transport::start(config).await?;
     let reader = PolicyFolders::of(folder);
-    let (handle, requests) = HubHandle::channel(Arc::new(move || reader.load()));
+    let blobs = BlobFolder::open(&folder.config.blobs())?;
+    let staging = Arc::new(Staging::new(blobs.clone()));
+    let (handle, requests) = HubHandle::channel(Arc::new(move || reader.load()), staging);
+    let poked = handle.clone();
+    let blobs = BlobWorker::start(blobs, move || poked.poke()).map_err(StartError::Thread)?;
     let driver = Driver {
         hub,
         store,
         anchor: Anchor::new(&folder.config.anchor),
         anchored: anchor.map_or(0, |anchor| anchor.size),
         transport: transport.clone(),
+        blobs,
         #[cfg(feature = "tap")]
         canaries,
         waiting: BTreeMap::new(),

@@ -38,11 +38,13 @@ pub enum Family {
     Epoch,
     /// Recipient keys that peers have announced.
     Announcement,
+    /// Attachments and where their files are.
+    Blob,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Family; 17] = [
+    pub const ALL: [Family; 18] = [
         Family::Meta,
         Family::Leaf,
         Family::Opening,
@@ -60,6 +62,7 @@ impl Family {
         Family::Key,
         Family::Epoch,
         Family::Announcement,
+        Family::Blob,
     ];
 
     /// Its name in the database and in the associated data of its values: never changed.
@@ -83,6 +86,7 @@ impl Family {
             Family::Key => "key",
             Family::Epoch => "epoch",
             Family::Announcement => "announcement",
+            Family::Blob => "blob",
         }
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{AudienceId, CharterVersion, Hash, HubId, ItemRef, KeyTag, Sequence, Timestamp};
 use crate::label::Label;
 
+use super::attachment_ref::AttachmentRef;
 use super::suite::Suite;
 
 /// What the envelope is.
@@ -80,4 +81,6 @@ pub struct Header {
     pub licence: Licence,
     /// SHA-256 of the body.
     pub body_hash: Hash,
+    /// What belongs to the item and is fetched apart; empty in a forward, whose original names its own.
+    pub attachments: Vec<AttachmentRef>,
 }

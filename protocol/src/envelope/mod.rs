@@ -11,6 +11,7 @@
 //! the item on as if it had been meant for somebody else. Signed bytes are the bytes
 //! received. Layouts: `docs/spec/envelope.md`.
 
+mod attachment_ref;
 mod audience_key;
 mod header;
 mod outer;
@@ -20,6 +21,9 @@ mod recipients;
 mod signed_part;
 mod suite;
 
+pub use attachment_ref::{
+    ATTACHMENTS_MAX, AttachmentKey, AttachmentRef, AttachmentRefError, NAME_BYTES_MAX, check_names,
+};
 pub use audience_key::{AudienceKey, AudienceKeyError, AudienceKeyFields, sealing_context};
 pub use header::{DecisionRef, Header, Kind, Licence};
 pub use outer::{LogEntry, Outer, OuterError, OuterFields};

@@ -405,6 +405,12 @@ impl Payload {
         let ForwardBody { token, original } = ForwardBody::decode(carrier.body())?;
         let original = original.verify(opener.charter)?;
         let (outside, inside) = (carrier.header(), original.header());
+        // What is fetched apart is named by whoever made it.
+        if !outside.attachments.is_empty() {
+            return Err(OpenError::Disagreement {
+                field: "forwarded attachments",
+            });
+        }
         // Nobody relabels: the forwarder's header repeats item and label of the original.
         if inside.kind == Kind::Forward || outside.item != inside.item || outside.label != inside.label {
             return Err(OpenError::Disagreement {

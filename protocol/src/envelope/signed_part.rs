@@ -4,6 +4,7 @@ use testudo_crypto::digest::Digest;
 use testudo_crypto::sign::Domain;
 use testudo_crypto::sign::composite::{CompositeSigningKey, CompositeVerifyingKey};
 
+use super::attachment_ref::{AttachmentRef, AttachmentRefError};
 use super::header::Header;
 use super::payload_signature::PayloadSignature;
 use super::suite::Suite;
@@ -76,6 +77,9 @@ pub enum SignedPartError {
     /// The label contradicts itself.
     #[error("label contradicts itself")]
     Label,
+    /// The attachments cannot be what they are said to be.
+    #[error("attachments are malformed")]
+    Attachments(#[from] AttachmentRefError),
 }
 
 impl SignedPartError {
@@ -132,6 +136,11 @@ impl SignedPart {
         })
     }
 
+    /// The header, unverified: for content that was verified before it was stored.
+    pub fn stored_header(&self) -> Option<Header> {
+        wire::decode(&self.header).ok()
+    }
+
     /// The body, unverified: for content that was verified before it was stored.
     pub fn into_body(self) -> Vec<u8> {
         self.body
@@ -167,6 +176,7 @@ impl SignedPart {
             return Err(SignedPartError::Body);
         }
         header.label.check().map_err(|_| SignedPartError::Label)?;
+        AttachmentRef::check_all(&header.attachments)?;
         Ok(VerifiedPart { part: self, header })
     }
 }

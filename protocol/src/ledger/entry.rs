@@ -276,6 +276,17 @@ pub enum Entry {
         /// Hash of the evidence.
         evidence: Hash,
     },
+    /// A receiver of an item began to fetch one of its attachments from here.
+    Served {
+        /// The item.
+        item: ItemRef,
+        /// Which of its attachments, from 0.
+        attachment: u32,
+        /// Who.
+        receiver: HubId,
+        /// Index of the decision it rests on.
+        decision: u64,
+    },
 }
 
 impl Entry {
@@ -297,6 +308,7 @@ impl Entry {
             Self::Cosigned { .. } => "cosigned",
             Self::Erased { .. } => "erased",
             Self::WitnessResumed { .. } => "witness-resumed",
+            Self::Served { .. } => "served",
         }
     }
 }

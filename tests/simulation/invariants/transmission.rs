@@ -2,12 +2,13 @@
 
 use testudo_core::records::{DeliveryRecord, ItemRecord, ItemState};
 use testudo_policies::vocabulary::Action;
-use testudo_protocol::envelope::Envelope;
-use testudo_protocol::exchange::Message;
+use testudo_protocol::envelope::{Envelope, EnvelopeError};
+use testudo_protocol::exchange::{Message, Piece};
 use testudo_protocol::id::HubId;
 use testudo_protocol::ledger::Entry;
 
 use super::{Broken, Held, broken};
+use crate::disk::Disk;
 use crate::federation::Federation;
 use crate::law::{self, Case};
 use crate::world::World;
@@ -21,26 +22,19 @@ pub fn invariant_nothing_is_transmitted_without_right(
     frame: &[u8],
 ) -> Held {
     const NAME: &str = "nothing_is_transmitted_without_right";
-    let envelope = match Message::decode(frame) {
-        Ok(Message::Content(content)) => Envelope::decode(&content),
-        Ok(Message::Resealed(content)) => Envelope::decode_resealed(&content),
+    let disk = &world.stations[&from].disk;
+    let delivery = match Message::decode(frame) {
+        Ok(Message::Content(content)) => carried(disk, to, Envelope::decode(&content)),
+        Ok(Message::Resealed(content)) => carried(disk, to, Envelope::decode_resealed(&content)),
+        Ok(Message::Piece(piece)) => served(disk, from, to, &piece),
         Ok(Message::Control(_)) => return Ok(()),
         Err(error) => return broken(NAME, from, error),
     };
-    let hash = match envelope {
-        Ok(envelope) => envelope.hash(),
-        Err(error) => return broken(NAME, from, error),
-    };
-    let disk = &world.stations[&from].disk;
-    // The key of an audience goes with the item that it was made for, to whom that may go.
-    let carries = |delivery: &DeliveryRecord| {
-        delivery.envelope == hash || delivery.key.is_some_and(|place| place.envelope == hash)
-    };
-    let Some(delivery) = disk.deliveries_to(to).find(carries) else {
+    let Some(delivery) = delivery else {
         return broken(
             NAME,
             from,
-            format_args!("sends {to} an envelope that is not for it"),
+            format_args!("sends {to} an envelope or a piece that is not for it"),
         );
     };
     let item = delivery.item;
@@ -72,6 +66,32 @@ pub fn invariant_nothing_is_transmitted_without_right(
     }
 }
 
+/// The delivery of an envelope. The key of an audience goes with the item that it was made for, to whom that may go.
+fn carried(disk: &Disk, to: HubId, envelope: Result<Envelope, EnvelopeError>) -> Option<DeliveryRecord> {
+    let hash = envelope.ok()?.hash();
+    disk.deliveries_to(to).find(|delivery| {
+        delivery.envelope == hash || delivery.key.is_some_and(|place| place.envelope == hash)
+    })
+}
+
+/// The delivery that a piece belongs to; none unless the ledger says that this receiver fetches it.
+fn served(disk: &Disk, from: HubId, to: HubId, piece: &Piece) -> Option<DeliveryRecord> {
+    let origin = Federation::get().ledger_origin(from);
+    let is_entered = disk.entries(&origin).into_iter().any(|(_, entry)| {
+        let Entry::Served {
+            item,
+            attachment,
+            receiver,
+            ..
+        } = entry
+        else {
+            return false;
+        };
+        (item, attachment, receiver) == (piece.item, piece.number, to)
+    });
+    is_entered.then(|| disk.delivery(piece.item, to)).flatten()
+}
+
 /// No stretch of a ciphertext is in any frame to a hub that may not have the item.
 pub fn invariant_ciphertext_canaries_stay_inside(
     world: &World,
@@ -81,7 +101,9 @@ pub fn invariant_ciphertext_canaries_stay_inside(
 ) -> Held {
     for (sealer, item) in world.watch.canaries(frame) {
         let record = world.stations[&from].disk.item(item);
-        let inside = record.is_some_and(|record| sealer == from && may_have(world, from, to, &record));
+        // An attachment stays sealed as its originator sealed it, whoever hands it on.
+        let may_hand_on = sealer == from || matches!(Message::decode(frame), Ok(Message::Piece(_)));
+        let inside = record.is_some_and(|record| may_hand_on && may_have(world, from, to, &record));
         if !inside {
             return Err(Broken {
                 invariant: "ciphertext_canaries_stay_inside",

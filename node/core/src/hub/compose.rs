@@ -16,6 +16,7 @@ use testudo_protocol::sync::Head;
 use super::Hub;
 use super::audience::{EpochPlan, Way, copy};
 use super::release::Decided;
+use crate::blob::DraftAttachment;
 use crate::input::SealId;
 use crate::output::Output;
 use crate::refusal::Refusal;
@@ -175,6 +176,9 @@ impl Hub {
             supersedes,
             licence: Licence::ConsentOnly,
             body_hash: Digest::of(&decided.body).into(),
+            attachments: (decided.attachments.iter())
+                .filter_map(DraftAttachment::entry)
+                .collect(),
         }
     }
 

@@ -164,6 +164,7 @@ impl Hub {
             purpose: record.purpose.clone(),
             body,
             summary: None,
+            attachments: Vec::new(),
             asked_hash: record.body_hash,
             created: record.created,
             consent,

@@ -125,6 +125,11 @@ impl Hub {
     }
 
     /// Whether something for this hub is being read, written or sealed.
+    /// Whether a session with this hub is one of a parcel, in which nobody answers.
+    pub(super) fn packs_for(&self, hub: HubId) -> bool {
+        self.packing.as_ref().is_some_and(|packing| packing.to == hub)
+    }
+
     fn is_busy_with(&self, hub: HubId) -> bool {
         let loads = self.loading.values().any(|loading| match loading {
             Loading::Flight(loaded) | Loading::Outer(loaded) => loaded.peer == hub,
@@ -275,6 +280,8 @@ impl Hub {
                 }
                 Ok(None)
             }
+            // Pieces answer questions: they do not travel in parcels.
+            Message::Piece(_) => Ok(None),
         }
     }
 
@@ -302,7 +309,7 @@ impl Hub {
     fn gap_before(&self, frame: &[u8]) -> Option<LogGap> {
         let bytes = match Message::decode(frame).ok()? {
             Message::Content(bytes) | Message::Resealed(bytes) => bytes,
-            Message::Control(_) => return None,
+            Message::Control(_) | Message::Piece(_) => return None,
         };
         let envelope = Envelope::decode(&bytes).ok();
         let envelope = envelope.or_else(|| Envelope::decode_resealed(&bytes).ok())?;

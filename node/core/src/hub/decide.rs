@@ -64,6 +64,7 @@ impl Hub {
         self.below_ceiling(&draft.label)?;
         let today = Date::of_unix_seconds(self.now.seconds());
         (self.gate.markings().check(&draft.label, today)).map_err(Refusal::Marking)?;
+        self.check_attachments(&draft.attachments)?;
         let bundle = Bundle::parse(draft.bundle.clone()).map_err(Refusal::Bundle)?;
         bundle.check_label(&draft.label).map_err(Refusal::Bundle)?;
         let item = match draft.corrects {
@@ -207,7 +208,9 @@ impl Hub {
         views
     }
 
-    /// What an approval names: contents, label, charter, policies and every verdict.
+    /// What an approval names: contents, attachments, label, charter, policies and every verdict.
+    ///
+    /// Of an attachment it is the hash of the content: each sealing of it has another root.
     pub(super) fn preview_hash(&self, proposed: &Proposed, verdicts: &Verdicts) -> Result<Hash, Refusal> {
         let denied: Vec<_> = verdicts
             .denied
@@ -215,7 +218,16 @@ impl Hub {
             .map(|(hub, denied)| (hub, denied.rules()))
             .collect();
         let draft = &proposed.draft;
-        let subject = (proposed.item, proposed.body_hash, &draft.label, &draft.purpose);
+        let attachments: Vec<_> = (draft.attachments.iter())
+            .map(|one| (&one.name, &one.media_type, one.content_bytes, one.content_hash))
+            .collect();
+        let subject = (
+            proposed.item,
+            proposed.body_hash,
+            &draft.label,
+            &draft.purpose,
+            attachments,
+        );
         let grounds = (self.gate.charter().fingerprint(), self.gate.policies());
         let bytes =
             wire::encode(&(subject, grounds, &verdicts.allowed, denied)).map_err(|_| Refusal::Internal {

@@ -275,18 +275,24 @@ impl Hub {
     /// Charter or policies have changed since the decision, and the gate still says yes: enters
     /// a new decision for this receiver, and sends once that is durable.
     fn decide_again(&mut self, flight: Flight, receiver: HubId, out: &mut Vec<Output>) {
+        let Some(mut step) = self.decide_anew(flight.item, receiver) else {
+            return;
+        };
+        self.peers.entry(receiver).or_default().flights.remove(&flight);
+        step.then(After::Push(receiver));
+        self.commit(step, out);
+    }
+
+    /// The step that enters a new decision for one receiver of an item, and has its delivery rest on that.
+    pub(super) fn decide_anew(&mut self, item: ItemRef, receiver: HubId) -> Option<Step> {
         let verdicts = Verdicts {
             allowed: vec![receiver],
             grounds: Default::default(),
             denied: Vec::new(),
         };
         let (verdicts_root, lines) = self.verdicts_root(&verdicts);
-        let Some(record) = self.items.get(&flight.item) else {
-            return;
-        };
-        let Some(delivery) = self.deliveries.get(&(flight.item, receiver)) else {
-            return;
-        };
+        let record = self.items.get(&item)?;
+        let delivery = self.deliveries.get(&(item, receiver))?;
         let forward = delivery.act == DecisionAct::Forward;
         let entry = Entry::Decision(Decision {
             act: if forward {
@@ -294,7 +300,7 @@ impl Hub {
             } else {
                 DecisionAct::Resend
             },
-            item: flight.item,
+            item,
             body_hash: record.body_hash,
             charter: self.gate.charter_version(),
             policies: self.gate.policies(),
@@ -303,20 +309,15 @@ impl Hub {
             denied: 0,
         });
         let mut step = Step::default();
-        let entered = self.enter(&mut step, entry).and_then(|decision| {
-            put_verdicts(&mut step, decision.0, &lines)?;
-            Ok(decision)
-        });
-        let Ok((index, opening)) = entered else { return };
+        let (index, opening) = self.enter(&mut step, entry).ok()?;
+        put_verdicts(&mut step, index, &lines).ok()?;
         self.openings.insert(index, opening);
-        let of = (flight.item, receiver);
+        let of = (item, receiver);
         if let Some(delivery) = self.deliveries.update(&of, |delivery| delivery.decision = index) {
             // A delivery record is far below the codec's limit.
-            let _bounded = step.put(Family::Delivery, key::delivery(flight.item, receiver), delivery);
+            let _bounded = step.put(Family::Delivery, key::delivery(item, receiver), delivery);
         }
-        self.peers.entry(receiver).or_default().flights.remove(&flight);
-        step.then(After::Push(receiver));
-        self.commit(step, out);
+        Some(step)
     }
 
     /// Marks a queued delivery as no longer permitted. The outer part alone is sent, so that the

@@ -58,7 +58,7 @@ impl Hub {
             }
             Entry::Receipt { envelope, .. } => self.envelope_items.get(envelope).copied(),
             Entry::Retract { up_to, .. } | Entry::Purged { up_to, .. } => Some(up_to.item),
-            Entry::Consent { item, .. } => Some(item.item),
+            Entry::Consent { item, .. } | Entry::Served { item, .. } => Some(item.item),
             _ => None,
         };
         if let Some(item) = item {
@@ -226,6 +226,7 @@ impl Hub {
             .copied()
             .collect();
         for version in versions {
+            self.destroy_attachments(step, version);
             for (carrier, envelope) in self.carriers(version) {
                 self.give_receipt(step, carrier, Act::Purged, envelope, version)?;
             }
@@ -287,6 +288,7 @@ impl Hub {
         step.put(Family::Item, key::item(item), record)?;
         step.erase(Family::Body, key::item(item));
         self.titles.remove(&item);
+        self.destroy_attachments(step, item);
         self.enter(
             step,
             Entry::Purged {

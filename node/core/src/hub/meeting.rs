@@ -46,8 +46,11 @@ impl Hub {
             state.meets_again = false;
             state.announced = false;
             state.early = None;
+            state.told_of_logs = false;
             state.flights.clear();
         }
+        self.drop_serving(peer);
+        self.drop_asks(peer);
     }
 
     /// The peer has a new stream: answers that it gave on the one before may be lost.
@@ -113,6 +116,8 @@ impl Hub {
         state.flights.clear();
         self.meet_witness(peer, out);
         self.say_all(peer, out);
+        self.drop_asks(peer);
+        self.pump_fetches(out);
     }
 
     /// A session with nobody at the other end: what is sent goes into a parcel. The key that was announced last counts.

@@ -11,7 +11,7 @@ use testudo_protocol::envelope::{
     Envelope, EnvelopeError, Kind, LogEntry, OpenError, Opened, Opener, OuterFields, Verified,
 };
 use testudo_protocol::exchange::Control;
-use testudo_protocol::id::{EnvelopeHash, HubId, ItemId, ItemRef, ItemVersion};
+use testudo_protocol::id::{AudienceId, EnvelopeHash, HubId, ItemId, ItemRef, ItemVersion};
 use testudo_protocol::ledger::{Entry, IncidentKind, Outcome};
 use testudo_protocol::receipt::{Act, Receipt, ReceiptFields};
 use testudo_protocol::sync::{Head, Place};
@@ -24,6 +24,10 @@ use crate::records::{BodyRow, GivenReceipt, ItemRecord, ItemState, key};
 use crate::refusal::Refusal;
 use crate::views::Reply;
 
+/// Logs that one member may open here. Each is a row and a hundred bytes of memory for ever, and the set of hubs that a log
+/// is for is the member's to choose: so many are ten new sets on each day of four years, and two megabytes.
+pub const LOGS_MAX: usize = 16_384;
+
 impl Hub {
     pub(super) fn on_envelope(
         &mut self,
@@ -34,6 +38,9 @@ impl Hub {
     ) -> Result<(), PeerFault> {
         let fields = *envelope.outer().fields();
         self.check_sender(peer, &fields)?;
+        if self.is_one_log_too_many(peer, &fields, out) {
+            return Ok(());
+        }
         let verified = match envelope.verify(self.gate.charter(), self.now) {
             Ok(verified) => verified,
             // An expired envelope is the network's delay, not the peer's fault.
@@ -66,6 +73,9 @@ impl Hub {
         let outer = Self::outer_of(bytes)?;
         let fields = *outer.fields();
         self.check_sender(peer, &fields)?;
+        if self.is_one_log_too_many(peer, &fields, out) {
+            return Ok(());
+        }
         outer
             .verify(self.gate.charter())
             .map_err(|error| PeerFault::of(&error))?;
@@ -93,6 +103,23 @@ impl Hub {
         } else {
             Err(PeerFault("sent an envelope of another hub".to_owned()))
         }
+    }
+
+    /// Whether an entry would open one log more than its sender may have here. It is not taken, and gets no answer; the
+    /// operator is told once for each connection. Logs that are open go on.
+    fn is_one_log_too_many(&mut self, peer: HubId, fields: &OuterFields, out: &mut Vec<Output>) -> bool {
+        if self.heads.contains_key(&(peer, fields.audience)) {
+            return false;
+        }
+        let (first, last) = (AudienceId::new([0; 16]), AudienceId::new([0xff; 16]));
+        if self.heads.range((peer, first)..=(peer, last)).count() < LOGS_MAX {
+            return false;
+        }
+        let state = self.peers.entry(peer).or_default();
+        if !std::mem::replace(&mut state.told_of_logs, true) {
+            out.push(Output::Report(Event::TooManyLogs { peer }));
+        }
+        true
     }
 
     pub(super) fn head(&self, fields: &OuterFields) -> Head {
@@ -396,6 +423,7 @@ impl Hub {
         };
         step.put(Family::Body, key::item(record.item), &body)?;
         step.put(Family::Item, key::item(record.item), &record)?;
+        self.store_foreign_attachments(step, record.item, &header.attachments)?;
         self.titles.insert(record.item, title);
         self.items.insert(record.item, record);
         Ok(())

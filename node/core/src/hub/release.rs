@@ -24,6 +24,7 @@ use super::consent::ForwardRequest;
 use super::decide::{Proposed, VerdictLine, Verdicts};
 use super::step::{After, Step};
 use super::{Hub, JOBS_MAX};
+use crate::blob::DraftAttachment;
 use crate::input::{CommandId, ReleaseCommand};
 use crate::output::{Event, Family, Output};
 use crate::records::key;
@@ -51,6 +52,8 @@ pub(super) struct Decided {
     pub(super) body: Vec<u8>,
     /// Title and number of objects of an own item.
     pub(super) summary: Option<(String, u32)>,
+    /// What belongs to an own item, sealed and on stable storage.
+    pub(super) attachments: Vec<DraftAttachment>,
     /// The hash that the gate was asked about.
     pub(super) asked_hash: Hash,
     pub(super) consent: Option<testudo_protocol::consent::ConsentToken>,
@@ -122,6 +125,7 @@ impl Hub {
         if receivers > RECIPIENTS_MAX {
             return Err(Refusal::TooManyReceivers { receivers });
         }
+        Self::check_staged(&proposed.draft.attachments)?;
         let Proposed {
             draft,
             bundle,
@@ -152,6 +156,7 @@ impl Hub {
                 purpose: draft.purpose,
                 summary: Some((bundle.title().to_owned(), objects)),
                 body: bundle.bytes().to_vec(),
+                attachments: draft.attachments,
                 asked_hash: body_hash,
                 consent: None,
                 created: self.now,

@@ -16,6 +16,7 @@ use testudo_protocol::ledger::{Entry, Ledger, RestoreError as LedgerError};
 use testudo_protocol::wire;
 
 use super::Hub;
+use super::attachment::AttachmentDesk;
 use super::audience::PeerKey;
 use super::deliveries::Deliveries;
 use super::recipient_key::WeeklyKey;
@@ -146,6 +147,7 @@ impl Hub {
             erased: BTreeMap::new(),
             entries_about: BTreeMap::new(),
             envelope_items: BTreeMap::new(),
+            attachments: AttachmentDesk::default(),
             peers: BTreeMap::new(),
             pending: BTreeMap::new(),
             jobs: VecDeque::new(),
@@ -180,6 +182,7 @@ impl Hub {
         if hub.announcement.is_none() {
             hub.announce_anew();
         }
+        hub.resume_fetches(&mut out);
         Ok((hub, out))
     }
 
@@ -246,6 +249,7 @@ impl Hub {
                 let notice: TakenNotice = wire::decode(&value).ok()?;
                 self.taken_notices.insert(notice.item, notice);
             }
+            Family::Blob => self.take_blob_row(&value)?,
             Family::Key => self.take_key(wire::decode(&value).ok()?)?,
             Family::Epoch => {
                 let (audience, _) = key.split_first_chunk::<16>()?;

@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 use testudo_crypto::note::Note;
-use testudo_protocol::exchange::Control;
+use testudo_protocol::exchange::{Control, PieceAsk};
 use testudo_protocol::id::HubId;
 use testudo_protocol::ledger::{Entry, Record};
 use testudo_protocol::wire;
 
 use super::Hub;
 use super::release::Decided;
+use crate::blob::{BlobId, BlobPlace};
 use crate::input::{BatchId, CommandId};
 use crate::outbound::Outbound;
 use crate::output::{Change, Event, Family, Output};
@@ -45,6 +46,14 @@ pub(super) enum After {
     Notices(HubId),
     /// Begin the next release.
     NextJob,
+    /// Remove the files of attachments.
+    DestroyBlobs(Vec<BlobId>),
+    /// See how much of a wanted attachment is here.
+    Fetch(BlobPlace),
+    /// Answer a hub that asks for a piece of an attachment.
+    AnswerAsk(HubId, PieceAsk),
+    /// Have a piece of an attachment read for a hub.
+    Serve(HubId, PieceAsk),
     /// Tell the operator.
     Report(Event),
     /// Show a checkpoint to witnesses; always behind the anchor that names it.
@@ -86,6 +95,12 @@ impl Step {
         self.changes.push(Change::Erase { family, key });
     }
 
+    pub(super) fn then(&mut self, after: After) {
+        self.after.push(after);
+    }
+}
+
+impl Pending {
     pub(super) fn then(&mut self, after: After) {
         self.after.push(after);
     }
@@ -161,6 +176,10 @@ impl Hub {
             After::Announce => self.announce(out),
             After::Notices(peer) => self.send_notices(peer, out),
             After::NextJob => self.next_job(out),
+            After::DestroyBlobs(blobs) => out.push(Output::DestroyBlobs(blobs)),
+            After::Fetch(place) => self.check_file(place, out),
+            After::AnswerAsk(peer, ask) => self.on_piece_ask(peer, ask, out),
+            After::Serve(peer, ask) => self.serve(peer, ask, out),
             After::Report(event) => out.push(Output::Report(event)),
             After::Publish(note) => self.publish(note, out),
             After::Anchor { size, root, note } => {
@@ -175,10 +194,15 @@ impl Hub {
     /// INVARIANT (durable before said): no message tells a peer what a crash could still undo. A
     /// receipt, a notice or a token that is repeated may come from a step that is under way.
     pub(super) fn send_control(&mut self, peer: HubId, control: Control, out: &mut Vec<Output>) {
-        match self.pending.values_mut().next_back() {
-            Some(newest) => newest.after.push(After::Control(peer, control)),
+        match self.newest_pending() {
+            Some(newest) => newest.then(After::Control(peer, control)),
             None => self.transmit_control(peer, control, out),
         }
+    }
+
+    /// The newest step that is not durable yet.
+    pub(super) fn newest_pending(&mut self) -> Option<&mut Pending> {
+        self.pending.values_mut().next_back()
     }
 
     /// Sends a message that rests on nothing but what is durable already.

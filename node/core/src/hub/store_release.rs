@@ -160,6 +160,7 @@ impl Hub {
         };
         step.put(Family::Body, key::item(record.item), &body)?;
         step.put(Family::Item, key::item(record.item), &record)?;
+        self.store_own_attachments(step, record.item, &decided.attachments)?;
         self.titles.insert(record.item, title);
         self.items.insert(record.item, record);
         Ok(())

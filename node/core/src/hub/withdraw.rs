@@ -51,6 +51,8 @@ impl Hub {
             .collect();
         for version in versions {
             self.withdraw_queued(&mut step, version)?;
+            // What was fetched from here is fetched no more; the bundle stays in our own record.
+            self.destroy_attachments(&mut step, version);
         }
         for peer in &holders {
             step.then(After::Push(*peer));
@@ -218,6 +220,8 @@ impl Hub {
                 }
                 self.titles.remove(&item);
             }
+            // Before the receipts, which say that it is done.
+            self.destroy_attachments(step, item);
             for (carrier, envelope) in self.carriers(item) {
                 self.give_receipt(step, carrier, Act::Purged, envelope, item)?;
             }

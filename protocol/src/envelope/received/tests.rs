@@ -3,7 +3,10 @@ use testudo_crypto::seal::AudienceSecret;
 use testudo_crypto::sign::composite::CompositeSigningKey;
 
 use super::*;
-use crate::envelope::{AudienceKeyFields, DecisionRef, Header, Licence, RecipientEntry, Suite, key_tag};
+use crate::envelope::{
+    ATTACHMENTS_MAX, AttachmentKey, AttachmentRef, AttachmentRefError, AudienceKeyFields, DecisionRef,
+    Header, Licence, RecipientEntry, Suite, key_tag,
+};
 use crate::fixture::{Secrets, charter, hub};
 use crate::id::{AudienceId, CharterVersion, ItemId, ItemRef, ItemVersion, Sequence};
 use crate::label::{Label, Level, Personal, Scope, Tlp};
@@ -88,6 +91,7 @@ fn header(key: &CompositeSigningKey, body: &[u8], to: &Recipients) -> Header {
         supersedes: None,
         licence: Licence::ConsentOnly,
         body_hash: Digest::of(body).into(),
+        attachments: Vec::new(),
     }
 }
 
@@ -526,4 +530,66 @@ fn what_is_sealed_for_an_audience_does_not_grow_with_it() {
     let ((of_five, direct_of_five), (of_hundred, direct_of_hundred)) = (sealed_bytes(5), sealed_bytes(100));
     assert_eq!(of_five, of_hundred);
     assert!(direct_of_five < direct_of_hundred, "the other form does grow");
+}
+
+fn attachment(name: &str) -> AttachmentRef {
+    AttachmentRef {
+        name: name.to_owned(),
+        media_type: "image/png".to_owned(),
+        content_bytes: 1000,
+        sealed_bytes: 1000 + 16 + 16 + 1700,
+        root: Hash::new([6; 32]),
+        key: AttachmentKey::new([7; 32]),
+    }
+}
+
+fn opened_with(attachments: Vec<AttachmentRef>) -> Result<Opened, OpenError> {
+    let (charter, all) = charter();
+    let body = bundle(GREEN);
+    let list = recipients(&["EEAS"]);
+    let header = Header {
+        attachments,
+        ..header(&all[0].payload, &body, &list)
+    };
+    let part = SignedPart::sign(&header, body, &all[0].payload, HEDGE).unwrap();
+    open(
+        sealed(&part, &list, &[&all[1]], ("FR", &all[0])),
+        "EEAS",
+        &all[1],
+        &charter,
+    )
+}
+
+#[test]
+fn attachments_come_with_the_header_and_malformed_ones_are_refused() {
+    let good = vec![attachment("one.png"), attachment("two.png")];
+    let opened = opened_with(good.clone()).unwrap();
+    assert_eq!(opened.original().header().attachments, good);
+    assert!(!format!("{:?}", opened.original().header()).contains("one.png"));
+
+    let refused = |attachments: Vec<AttachmentRef>| match opened_with(attachments) {
+        Err(OpenError::Signed(SignedPartError::Attachments(error))) => error,
+        other => panic!("{other:?}"),
+    };
+    let same = vec![attachment("one.png"), attachment("one.png")];
+    assert_eq!(refused(same), AttachmentRefError::SameName { number: 2 });
+    assert_eq!(
+        refused(vec![attachment("../one.png")]),
+        AttachmentRefError::Name { number: 1 }
+    );
+    let many = (0..=ATTACHMENTS_MAX)
+        .map(|at| attachment(&at.to_string()))
+        .collect();
+    assert_eq!(
+        refused(many),
+        AttachmentRefError::TooMany {
+            count: ATTACHMENTS_MAX + 1
+        }
+    );
+    let mut lengths = attachment("one.png");
+    lengths.content_bytes = 4 << 30;
+    assert!(matches!(
+        refused(vec![lengths]),
+        AttachmentRefError::Lengths { number: 1, .. }
+    ));
 }
