@@ -82,6 +82,12 @@ impl Federation {
     /// A charter for some of the hubs, signed by those of them that vote.
     pub fn charter(&self, name: &str, codes: &[&str]) -> Charter {
         let file = self.draft(name, codes);
+        self.signed(&file, codes)
+    }
+
+    /// A draft, signed by those of the hubs that vote.
+    pub fn signed(&self, file: &Path, codes: &[&str]) -> Charter {
+        let file = file.to_owned();
         for code in codes.iter().filter(|code| **code != "MD") {
             self.hub(code)
                 .answer(&["charter", "sign", file.to_str().unwrap()]);

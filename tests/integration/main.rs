@@ -27,3 +27,4 @@ mod ledger;
 mod policy;
 mod start_refusals;
 mod stranger;
+mod suites;
