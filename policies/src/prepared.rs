@@ -6,9 +6,10 @@
 //! would look at any other.
 //!
 //! Receivers that the policies cannot tell apart share one evaluation: a federation of a thousand hubs
-//! has a dozen kinds of them.
+//! has a dozen kinds of them. From the second evaluation of an item on, its entities are those of the whole
+//! directory, joined with the item once: by the same validation, a policy cannot see the difference.
 
-use std::cell::RefCell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{
@@ -53,6 +54,8 @@ pub enum PrepareError {
 pub struct Prepared {
     engine: Engine,
     peers: BTreeMap<String, Known>,
+    /// All peers at once, checked against the schema.
+    directory: Entities,
 }
 
 /// One peer, and the number that it shares with all peers that differ from it in nothing but the code.
@@ -60,6 +63,8 @@ pub struct Prepared {
 struct Known {
     entity: Entity,
     kind: usize,
+    /// Whether no other peer is of this kind: then there is nobody to share an answer with.
+    is_alone: bool,
 }
 
 /// One item under one set of circumstances, ready to be asked about for each receiver.
@@ -67,6 +72,11 @@ pub struct Item<'a> {
     prepared: &'a Prepared,
     facts: Result<Facts, Vec<String>>,
     decided: RefCell<BTreeMap<Alike, Decision>>,
+    /// The action for which the context has been checked against the schema.
+    checked: Cell<Option<Action>>,
+    has_been_asked: Cell<bool>,
+    /// The directory and the item, built for the second evaluation.
+    everybody: OnceCell<Option<Entities>>,
 }
 
 /// All that the policies can see of a receiver whom none of them tells apart.
@@ -87,6 +97,7 @@ struct Alike {
 struct Facts {
     /// Item, sender and originator, checked against the schema.
     entities: Entities,
+    item: Entity,
     context: CedarContext,
     sender: String,
     originator: String,
@@ -126,15 +137,29 @@ impl Prepared {
                 })?;
             let next = kinds.len();
             let kind = *kinds.entry(without_code(peer)).or_insert(next);
-            entities.insert(peer.code.clone(), Known { entity, kind });
+            let known = Known {
+                entity,
+                kind,
+                is_alone: false,
+            };
+            entities.insert(peer.code.clone(), known);
+        }
+        let mut members: BTreeMap<usize, usize> = BTreeMap::new();
+        for known in entities.values() {
+            *members.entry(known.kind).or_default() += 1;
+        }
+        for known in entities.values_mut() {
+            known.is_alone = members.get(&known.kind) == Some(&1);
         }
         let all = entities.values().map(|known| known.entity.clone());
-        Entities::from_entities(all, Some(engine.schema())).map_err(|source| PrepareError::Schema {
+        let directory = Entities::from_entities(all, Some(engine.schema()));
+        let directory = directory.map_err(|source| PrepareError::Schema {
             source: Box::new(source),
         })?;
         Ok(Self {
             engine,
             peers: entities,
+            directory,
         })
     }
 
@@ -152,6 +177,9 @@ impl Prepared {
             prepared: self,
             facts: self.facts(assessment, context),
             decided: RefCell::new(BTreeMap::new()),
+            checked: Cell::new(None),
+            has_been_asked: Cell::new(false),
+            everybody: OnceCell::new(),
         }
     }
 
@@ -178,33 +206,36 @@ impl Prepared {
             .get(&assessment.originator)
             .ok_or_else(|| unknown("originator", &assessment.originator));
         match (sender, originator) {
-            (Ok(sender), Ok(originator)) => Ok(Facts {
-                entities: self
-                    .shared(assessment, [&sender.entity, &originator.entity])
-                    .map_err(|error| vec![chain(&error)])?,
-                context: self
+            (Ok(sender), Ok(originator)) => {
+                let item = self
                     .engine
                     .names()
-                    .context(context)
-                    .map_err(|source| vec![chain(&ItemError::Context(source))])?,
-                sender: context.sender.clone(),
-                originator: assessment.originator.clone(),
-                rel_to: assessment.rel_to.clone(),
-                not_to: assessment.not_to.clone(),
-                consent: assessment.consent.clone(),
-            }),
+                    .item_entity(assessment)
+                    .map_err(|source| vec![chain(&ItemError::Attributes(source))])?;
+                Ok(Facts {
+                    entities: self
+                        .shared(&item, [&sender.entity, &originator.entity])
+                        .map_err(|error| vec![chain(&error)])?,
+                    item,
+                    context: self
+                        .engine
+                        .names()
+                        .context(context)
+                        .map_err(|source| vec![chain(&ItemError::Context(source))])?,
+                    sender: context.sender.clone(),
+                    originator: assessment.originator.clone(),
+                    rel_to: assessment.rel_to.clone(),
+                    not_to: assessment.not_to.clone(),
+                    consent: assessment.consent.clone(),
+                })
+            }
             (sender, originator) => Err(sender.err().into_iter().chain(originator.err()).collect()),
         }
     }
 
-    fn shared(&self, assessment: &Assessment, peers: [&Entity; 2]) -> Result<Entities, ItemError> {
-        let item = self
-            .engine
-            .names()
-            .item_entity(assessment)
-            .map_err(ItemError::Attributes)?;
+    fn shared(&self, item: &Entity, peers: [&Entity; 2]) -> Result<Entities, ItemError> {
         // Sender and originator are often one peer; Cedar takes the same entity twice as one.
-        let entities = peers.into_iter().cloned().chain([item]);
+        let entities = peers.into_iter().chain([item]).cloned();
         Entities::from_entities(entities, Some(self.engine.schema()))
             .map_err(|source| ItemError::Schema(Box::new(source)))
     }
@@ -252,7 +283,7 @@ impl Item<'_> {
         let is_apart = receiver == facts.sender
             || receiver == facts.originator
             || self.prepared.engine.distinctions().sets_apart(receiver);
-        (!is_apart).then(|| Alike {
+        (!is_apart && !known.is_alone).then(|| Alike {
             action,
             asked,
             kind: known.kind,
@@ -273,22 +304,49 @@ impl Item<'_> {
         let Some(Known { entity, .. }) = self.prepared.peers.get(receiver) else {
             return Err(vec![unknown("receiver", receiver)]);
         };
-        let mut entities = facts.entities.clone();
-        if receiver != facts.sender && receiver != facts.originator {
-            // Checked against the schema when the peers were read.
-            entities = entities
-                .add_entities([entity.clone()], None)
-                .map_err(|error| vec![chain(&error)])?;
-        }
+        // One question needs no more than its own entities; many share those of the whole directory.
+        let everybody = self
+            .has_been_asked
+            .replace(true)
+            .then(|| self.everybody(facts))
+            .flatten();
+        let mut own;
+        let entities = match everybody {
+            Some(everybody) => everybody,
+            None => {
+                own = facts.entities.clone();
+                if receiver != facts.sender && receiver != facts.originator {
+                    // Checked against the schema when the peers were read.
+                    own = own
+                        .add_entities([entity.clone()], None)
+                        .map_err(|error| vec![chain(&error)])?;
+                }
+                &own
+            }
+        };
+        // Receivers are all of one type, so one check of action, item and context is a check for all of them.
+        let is_checked = self.checked.get() == Some(action);
         let request = CedarRequest::new(
             engine.names().peer(receiver),
             engine.names().action(action),
             engine.names().item(),
             facts.context.clone(),
-            Some(engine.schema()),
+            (!is_checked).then(|| engine.schema()),
         )
         .map_err(|error| vec![chain(&error)])?;
-        Ok(engine.ask(asked, &request, &entities))
+        self.checked.set(Some(action));
+        Ok(engine.ask(asked, &request, entities))
+    }
+
+    /// The directory with the item in it; none if Cedar does not join them, and then each question is asked of its
+    /// own entities.
+    fn everybody(&self, facts: &Facts) -> Option<&Entities> {
+        let joined = || {
+            let directory = self.prepared.directory.clone();
+            // Both have been checked against the schema.
+            directory.add_entities([facts.item.clone()], None).ok()
+        };
+        self.everybody.get_or_init(joined).as_ref()
     }
 }
 

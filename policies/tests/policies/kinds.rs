@@ -96,6 +96,10 @@ proptest! {
                     let shared = item.decide(request.action, &peer.code, asked);
                     let apart = item.decide_apart(request.action, &peer.code, asked);
                     prop_assert_eq!(&shared, &apart, "{} under {}", peer.code, OVERLAYS[overlay]);
+                    // The first question about an item sees no peers but its own.
+                    let first =
+                        prepared.decide(request.action, &peer.code, &request.assessment, &request.context, asked);
+                    prop_assert_eq!(&shared, &first, "{} under {}", peer.code, OVERLAYS[overlay]);
                 }
             }
             Ok(())
