@@ -211,3 +211,114 @@ fn unsigned(fields: &ConsentFields) -> Vec<u8> {
     bytes.extend_from_slice(&prefixed(fields.purpose.as_bytes()));
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Secrets, charter, hub};
+
+    const UNTIL: Timestamp = Timestamp::from_seconds(1_800_000_000);
+    const BEFORE: Timestamp = Timestamp::from_millis(1_799_999_999_999);
+
+    fn fields() -> ConsentFields {
+        ConsentFields {
+            originator: hub("FR"),
+            item: ItemRef {
+                item: ItemId::new([1; 16]),
+                version: ItemVersion::new(2),
+            },
+            body_hash: Hash::new([3; 32]),
+            holder: hub("EEAS"),
+            recipient: hub("MD"),
+            until: UNTIL,
+            purpose: "onward".to_owned(),
+        }
+    }
+
+    fn subject() -> ConsentSubject {
+        let fields = fields();
+        ConsentSubject {
+            originator: fields.originator,
+            item: fields.item,
+            body_hash: fields.body_hash,
+        }
+    }
+
+    fn signed(charter: &Charter, by: &Secrets) -> ConsentToken {
+        ConsentToken::sign(fields(), by.payload.classical(), charter.realm())
+    }
+
+    #[test]
+    fn a_token_of_the_originator_serves_for_its_item_and_recipient_before_its_end() {
+        let (charter, [fr, ..]) = charter();
+        let token = signed(&charter, &fr);
+        assert_eq!(token.verify(&charter, &subject(), hub("MD"), BEFORE), Ok(()));
+        assert_eq!(ConsentToken::decode(&token.to_bytes()), Ok(token));
+    }
+
+    #[test]
+    fn a_token_for_another_item_version_or_body_is_refused() {
+        let (charter, [fr, ..]) = charter();
+        let token = signed(&charter, &fr);
+        let mut others = [subject(); 4];
+        others[0].item.item = ItemId::new([9; 16]);
+        others[1].item.version = ItemVersion::new(3);
+        others[2].body_hash = Hash::new([9; 32]);
+        others[3].originator = hub("EEAS");
+        for other in others {
+            let refused = token.verify(&charter, &other, hub("MD"), BEFORE);
+            assert_eq!(refused, Err(ConsentError::OtherItem), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_refused_from_the_instant_of_its_end() {
+        let (charter, [fr, ..]) = charter();
+        let refused = signed(&charter, &fr).verify(&charter, &subject(), hub("MD"), UNTIL);
+        assert_eq!(refused, Err(ConsentError::Expired));
+    }
+
+    #[test]
+    fn a_token_signed_by_another_hub_is_refused() {
+        let (charter, [_, eeas, md]) = charter();
+        for other in [eeas, md] {
+            let refused = signed(&charter, &other).verify(&charter, &subject(), hub("MD"), BEFORE);
+            assert_eq!(refused, Err(ConsentError::Signature));
+        }
+    }
+
+    #[test]
+    fn a_token_of_another_realm_is_refused() {
+        let (charter, [fr, ..]) = charter();
+        let exercise = Realm::new("test", "EX27").unwrap();
+        let token = ConsentToken::sign(fields(), fr.payload.classical(), &exercise);
+        let refused = token.verify(&charter, &subject(), hub("MD"), BEFORE);
+        assert_eq!(refused, Err(ConsentError::Signature));
+    }
+
+    #[test]
+    fn a_token_for_another_recipient_is_refused() {
+        let (charter, [fr, ..]) = charter();
+        let refused = signed(&charter, &fr).verify(&charter, &subject(), hub("FR"), BEFORE);
+        assert!(matches!(refused, Err(ConsentError::OtherRecipient { .. })));
+    }
+
+    #[test]
+    fn no_byte_of_a_token_can_be_another() {
+        let (charter, [fr, ..]) = charter();
+        let good = signed(&charter, &fr).to_bytes();
+        for at in 0..good.len() {
+            let mut bent = good.clone();
+            bent[at] ^= 1;
+            let refused = ConsentToken::decode(&bent)
+                .and_then(|token| token.verify(&charter, &subject(), hub("MD"), BEFORE));
+            assert!(refused.is_err(), "byte {at}");
+        }
+        for length in 0..good.len() {
+            assert_eq!(
+                ConsentToken::decode(&good[..length]),
+                Err(ConsentError::Malformed)
+            );
+        }
+    }
+}
