@@ -15,6 +15,7 @@ mod outcome;
 mod policy;
 mod read;
 mod serve;
+mod statement;
 
 use std::process::ExitCode;
 

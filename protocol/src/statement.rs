@@ -5,8 +5,8 @@
 //! end, the level is SENSITIVE NON-CLASSIFIED: no system handles classified information without accreditation (Council
 //! Decision 2013/488/EU, Article 10(4) and (6)).
 
-use serde::Deserialize;
-use testudo_crypto::note::{Note, NoteError, NoteVerifier};
+use serde::{Deserialize, Serialize};
+use testudo_crypto::note::{Note, NoteError, NoteSigner, NoteVerifier};
 
 use crate::id::{HubId, Timestamp};
 use crate::label::Level;
@@ -40,8 +40,56 @@ pub struct CryptoApproval {
     valid_until: u64,
 }
 
+/// What an authority approves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Approval {
+    /// One hub, as it is set up and run.
+    Deployment {
+        /// Which.
+        hub: HubId,
+    },
+    /// One cipher suite.
+    Suite {
+        /// Its number.
+        suite: u8,
+    },
+}
+
+/// Signs a statement: what is approved, where, up to which level, until which Unix second.
+///
+/// # Errors
+/// [`NoteError`] if the name of the signer does not fit a note.
+pub fn sign(
+    approval: Approval,
+    realm: &Realm,
+    level: Level,
+    valid_until: u64,
+    signer: &NoteSigner,
+) -> Result<Vec<u8>, NoteError> {
+    let (federation, realm) = (realm.federation().to_owned(), realm.name().to_owned());
+    let text = match approval {
+        Approval::Deployment { hub } => Text::Accreditation {
+            federation,
+            realm,
+            hub,
+            level,
+            valid_until,
+        },
+        Approval::Suite { suite } => Text::CryptoApproval {
+            federation,
+            realm,
+            suite,
+            level,
+            valid_until,
+        },
+    };
+    // Plain data of texts and numbers always has a form.
+    let json = serde_json::to_string(&text).unwrap_or_default();
+    Ok(Note::sign(format!("{json}\n"), &[signer])?.to_bytes())
+}
+
 /// The text of a statement.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 enum Text {
     #[serde(rename_all = "camelCase")]
@@ -246,6 +294,29 @@ mod tests {
         // A statement raises the ceiling and never lowers it below what needs none.
         let low = accredited(&accreditation("FR", "live", 0)).unwrap();
         assert_eq!(low.ceiling(Timestamp::from_seconds(1)), Level::SENSITIVE);
+    }
+
+    #[test]
+    fn what_is_signed_is_what_is_read() {
+        let hub = "FR".parse().unwrap();
+        let signed = sign(
+            Approval::Deployment { hub },
+            &realm(),
+            Level::RESTRICTED,
+            END,
+            &authority(),
+        )
+        .unwrap();
+        assert_eq!(signed, accreditation("FR", "live", 3));
+        let signed = sign(
+            Approval::Suite { suite: 2 },
+            &realm(),
+            Level::RESTRICTED,
+            END,
+            &authority(),
+        )
+        .unwrap();
+        assert_eq!(signed, approval(2, 3));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use testudo_protocol::id::ItemId;
 
 use super::label::DraftFlags;
 use super::outcome::{Answer, Failure, exit, finish};
-use super::{act, charter, consent, courier, init, ledger, object, policy, read, serve};
+use super::{act, charter, consent, courier, init, ledger, object, policy, read, serve, statement};
 
 /// Sovereign sharing of assessments of foreign information manipulation.
 #[derive(Parser)]
@@ -133,6 +133,9 @@ enum Command {
     /// Carry what hubs have to say by hand, where no stream reaches.
     #[command(subcommand)]
     Courier(courier::CourierCommand),
+    /// Sign what an authority approves: a deployment, or a cipher suite.
+    #[command(subcommand)]
+    Statement(statement::StatementCommand),
     /// Ask the release policies without a hub.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -182,6 +185,7 @@ impl Command {
             Self::Ledger(command) => command.run().await,
             Self::Courier(command) => command.run().await,
             Self::Policy(command) => command.run().await,
+            Self::Statement(command) => command.run(),
         }
     }
 }
