@@ -204,6 +204,12 @@ impl Accreditation {
     pub fn ceiling(&self, now: Timestamp) -> Level {
         level_at(self.level, self.valid_until, now)
     }
+
+    /// When it ceases to hold.
+    #[must_use]
+    pub fn valid_until(&self) -> Timestamp {
+        Timestamp::from_seconds(self.valid_until)
+    }
 }
 
 impl CryptoApproval {
@@ -243,6 +249,12 @@ impl CryptoApproval {
         } else {
             Level::UNACCREDITED_MAX
         }
+    }
+
+    /// When it ceases to hold.
+    #[must_use]
+    pub fn valid_until(&self) -> Timestamp {
+        Timestamp::from_seconds(self.valid_until)
     }
 }
 

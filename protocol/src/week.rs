@@ -56,6 +56,12 @@ impl Week {
         let current = Self::of(now);
         self <= current.plus(1) && current <= self.plus(SEAL_WEEKS)
     }
+
+    /// The first moment at which others may no longer seal to the key of this week.
+    pub fn sealed_to_until(self) -> Timestamp {
+        let weeks = u64::from(self.plus(SEAL_WEEKS).plus(1).0);
+        Timestamp::from_millis(FIRST_MONDAY_MILLIS.saturating_add(weeks.saturating_mul(WEEK_MILLIS)))
+    }
 }
 
 impl fmt::Display for Week {
@@ -98,6 +104,8 @@ mod tests {
                 "{weeks_on}"
             );
         }
+        let end = week.sealed_to_until();
+        assert!(!week.is_sealed_to(end) && week.is_sealed_to(at(end.millis() - 1)));
         assert!(week.is_sealed_to(at(MONDAY - 1)), "a clock that is ahead");
         assert!(!week.is_sealed_to(at(MONDAY - WEEK_MILLIS - 1)));
     }

@@ -143,6 +143,8 @@ struct Peer {
     fault: Option<String>,
     /// Whether the operator knows that it opens more logs than it may.
     told_of_logs: bool,
+    /// How far its clock is ahead of ours, in seconds, by its last cosignature.
+    clock_ahead_seconds: Option<i64>,
 }
 
 /// For whom a row is being read.

@@ -325,6 +325,12 @@ pub struct Status {
     pub realm: String,
     /// Version of the charter.
     pub charter: u32,
+    /// Until when the charter is valid, Unix seconds.
+    pub charter_valid_until: u64,
+    /// Until when peers may seal to this hub's newest recipient key, Unix seconds; it is renewed every week.
+    pub recipient_key_until: Option<u64>,
+    /// Statements of the authority, and until when each holds.
+    pub approvals: Vec<ApprovalView>,
     /// Hash of the policies.
     pub policies: Hash,
     /// Whether it may not sign or release.
@@ -351,6 +357,18 @@ pub struct CheckpointView {
     pub quorum: usize,
     /// `quorum`, `partial` or `own word`.
     pub grade: String,
+    /// When the latest cosignature was given, by the witness's clock; Unix seconds.
+    pub cosigned_at: Option<u64>,
+}
+
+/// One statement of the authority that pins how high this hub may go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalView {
+    /// `accreditation` or `crypto-approval`.
+    pub kind: String,
+    /// Until when it holds, Unix seconds.
+    pub valid_until: u64,
 }
 
 /// One peer as this hub sees it.
@@ -363,6 +381,12 @@ pub struct PeerView {
     pub connected: bool,
     /// Deliveries waiting for its receipt.
     pub waiting: usize,
+    /// When the oldest of them was released here, Unix milliseconds.
+    pub oldest_waiting: Option<u64>,
+    /// How far its clock is ahead of ours, in seconds, by its last cosignature; negative if it is behind.
+    pub clock_ahead_seconds: Option<i64>,
+    /// Whether it has announced a key that is not valid yet by our clock: one of the two clocks is wrong.
+    pub key_ahead: bool,
     /// What it last did wrong, if anything.
     pub fault: Option<String>,
     /// Whether its ledger has shown two histories and nobody has decided yet.

@@ -136,6 +136,11 @@ impl Charter {
         now.seconds() < self.document.valid_until
     }
 
+    /// When it ceases to be valid.
+    pub fn valid_until(&self) -> Timestamp {
+        Timestamp::from_seconds(self.document.valid_until)
+    }
+
     /// A member.
     pub fn member(&self, code: HubId) -> Option<&Member> {
         self.members.get(&code)

@@ -6,7 +6,7 @@ use testudo_protocol::wire::{self, Reader};
 
 use super::Hub;
 use crate::records::{BodyRow, DeliveryRecord, DeliveryState, ItemRecord, ItemState, key};
-use crate::views::{DeliveryView, InboxEntry, PeerView, Status};
+use crate::views::{ApprovalView, DeliveryView, InboxEntry, PeerView, Status};
 
 fn millis(time: Option<Timestamp>) -> Option<u64> {
     time.map(Timestamp::millis)
@@ -82,6 +82,9 @@ impl Hub {
             hub: self.me,
             realm: format!("{}/{}", charter.realm().federation(), charter.realm().name()),
             charter: charter.version().get(),
+            charter_valid_until: charter.valid_until().seconds(),
+            recipient_key_until: self.recipient_key_until(),
+            approvals: self.approval_views(),
             policies: self.gate.policies(),
             fenced: self.fenced,
             ledger_entries: self.ledger.size().get(),
@@ -91,13 +94,34 @@ impl Hub {
         }
     }
 
+    fn recipient_key_until(&self) -> Option<u64> {
+        let (week, _) = self.weekly.last_key_value()?;
+        Some(week.sealed_to_until().seconds())
+    }
+
+    fn approval_views(&self) -> Vec<ApprovalView> {
+        let approvals = self.gate.approvals();
+        let accreditation = (approvals.accreditation.iter()).map(|it| ("accreditation", it.valid_until()));
+        let crypto = (approvals.crypto.iter()).map(|it| ("crypto-approval", it.valid_until()));
+        let view = |(kind, until): (&str, Timestamp)| ApprovalView {
+            kind: kind.to_owned(),
+            valid_until: until.seconds(),
+        };
+        accreditation.chain(crypto).map(view).collect()
+    }
+
     fn peer_view(&self, hub: HubId) -> PeerView {
         let state = self.peers.get(&hub);
         let waits = |delivery: &&DeliveryRecord| delivery.state == DeliveryState::Queued;
+        let waiting = || self.deliveries.open(hub).filter(waits);
+        let since = |delivery: &DeliveryRecord| Some(self.items.get(&delivery.item)?.stored.millis());
         PeerView {
             hub,
             connected: state.is_some_and(|state| state.connected),
-            waiting: self.deliveries.open(hub).filter(waits).count(),
+            waiting: waiting().count(),
+            oldest_waiting: waiting().filter_map(since).min(),
+            clock_ahead_seconds: state.and_then(|state| state.clock_ahead_seconds),
+            key_ahead: state.is_some_and(|state| state.early.is_some()),
             fault: state.and_then(|state| state.fault.clone()),
             split_view: self.has_split(hub),
         }

@@ -222,7 +222,9 @@ impl Hub {
                     let time = key
                         .verify_line(&offer.text, &line)
                         .map_err(|error| PeerFault::of(&error))?;
-                    let off = time.abs_diff(self.now.millis() / 1_000);
+                    let now = self.now.seconds();
+                    self.peers.entry(peer).or_default().clock_ahead_seconds = Some(ahead(time, now));
+                    let off = time.abs_diff(now);
                     if off > CLOCK_SECONDS_MAX {
                         let what = format!(
                             "cosigned at a time {off} seconds from ours, at most {CLOCK_SECONDS_MAX} allowed"
@@ -423,22 +425,21 @@ impl Hub {
     pub(super) fn checkpoint_view(&self) -> Option<CheckpointView> {
         let note = self.witness.published.as_ref()?;
         let checkpoint = Checkpoint::parse(note.text()).ok()?;
-        let cosigned = |code: &HubId| {
-            let key = self.cosigner_key(*code);
-            key.is_some_and(|key| key.cosigned(note).is_ok_and(|time| time.is_some()))
-        };
+        let cosigned = |code: &HubId| self.cosigner_key(*code)?.cosigned(note).ok()?;
         let others = self
             .gate
             .charter()
             .members()
             .filter(|member| member.code != self.me);
         let (mut full, mut by, mut of_full) = (0usize, Vec::new(), 0usize);
+        let mut latest = None;
         for member in others {
             // Candidates and partners may cosign, and never make a quorum.
             let counts = member.status == Status::Active
                 && matches!(member.class, Class::MemberState | Class::EuInstitution);
             full = full.saturating_add(usize::from(counts));
-            if cosigned(&member.code) {
+            if let Some(time) = cosigned(&member.code) {
+                latest = latest.max(Some(time));
                 by.push(member.code);
                 of_full = of_full.saturating_add(usize::from(counts));
             }
@@ -456,8 +457,15 @@ impl Hub {
             cosigned: by,
             quorum,
             grade: grade.to_owned(),
+            cosigned_at: latest,
         })
     }
+}
+
+/// How far one time is ahead of another, in seconds; beyond what a clock shows, the most that fits.
+fn ahead(theirs: u64, ours: u64) -> i64 {
+    let off = i64::try_from(theirs.abs_diff(ours)).unwrap_or(i64::MAX);
+    if theirs < ours { off.saturating_neg() } else { off }
 }
 
 fn answer(request: Hash, reply: &AddCheckpointReply) -> Control {
