@@ -11,6 +11,7 @@ use testudo_crypto::note::NoteVerifier;
 use crate::telemetry::{Filter, LogFormat};
 
 use super::error::{Origin, Problem, shown};
+use super::health::HealthListen;
 use super::raw::{RawApprovals, RawConfig};
 use super::tick::Tick;
 use super::{ApprovalFiles, Config, Log, STORE_FOLDER, Setting};
@@ -45,18 +46,16 @@ pub(super) fn check(
     let approvals = it.approvals(raw.approvals);
     let tick = it.parse::<Tick>("ledger.tick", raw.ledger.tick, ToString::to_string);
     let control_socket = it.path("control.socket", raw.control.socket);
+    let health = it.health(raw.health.listen);
     let format = it.parse::<LogFormat>("log.format", raw.log.format, ToString::to_string);
     let filter = it.parse::<Filter>("log.filter", raw.log.filter, ToString::to_string);
     let tap = raw.test.tap.map(|text| it.path("test.tap", text));
 
     it.outside_store("hub.keys", &keys, &data);
     it.outside_store("hub.anchor", &anchor, &data);
-    let socket_bytes = control_socket.as_os_str().len();
-    if socket_bytes > SOCKET_BYTES_MAX {
-        it.refuse(
-            "control.socket",
-            format!("expected a path of at most {SOCKET_BYTES_MAX} bytes, found {socket_bytes}"),
-        );
+    it.short_enough("control.socket", &control_socket);
+    if let Some(HealthListen::Unix(path)) = &health {
+        it.short_enough("health.listen", path);
     }
     if tap.is_some() && !cfg!(feature = "tap") {
         it.refuse(
@@ -79,6 +78,7 @@ pub(super) fn check(
             log: Log { format, filter },
             tap,
             control_socket,
+            health,
             settings: it.settings,
         }),
         _ => Err(it.problems),
@@ -130,6 +130,24 @@ impl Checker<'_> {
             accreditation,
             crypto,
             channel,
+        }
+    }
+
+    /// A relative socket path is relative to the folder of the configuration file, as every other.
+    fn health(&mut self, text: Option<String>) -> Option<HealthListen> {
+        match self.parse::<HealthListen>("health.listen", text?, ToString::to_string)? {
+            HealthListen::Unix(path) => Some(HealthListen::Unix(plain(&self.folder.join(path)))),
+            loopback @ HealthListen::Loopback(_) => Some(loopback),
+        }
+    }
+
+    fn short_enough(&mut self, key: &'static str, socket: &Path) {
+        let bytes = socket.as_os_str().len();
+        if bytes > SOCKET_BYTES_MAX {
+            self.refuse(
+                key,
+                format!("expected a path of at most {SOCKET_BYTES_MAX} bytes, found {bytes}"),
+            );
         }
     }
 

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::error::{Origin, Problem};
 use super::keys::{self, KEYS};
 use super::layer::Layer;
+use super::secret;
 use super::suggest::did_you_mean;
 
 /// The known settings in `text`, and everything that is wrong with the rest.
@@ -63,6 +64,9 @@ fn read_section(
             continue;
         };
         match value.get_ref() {
+            DeValue::String(text) if secret::is_one(text) => {
+                problems.push(Problem::new(place.of(value.span()), secret::refusal(key.path)));
+            }
             DeValue::String(text) => layer.put(key, text, place.of(value.span())),
             other => problems.push(Problem::new(
                 place.of(value.span()),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::error::{Origin, Problem, unknown};
 use super::keys::{ENVIRONMENT_PREFIX, KEYS};
 use super::layer::Layer;
+use super::secret;
 use super::suggest::did_you_mean;
 
 /// The known settings in `environment`, and a problem for every other variable with our prefix.
@@ -22,6 +23,9 @@ pub(super) fn read(environment: &BTreeMap<String, String>) -> (Layer, Vec<Proble
         }
         let origin = Origin::Environment { name: name.clone() };
         match KEYS.iter().find(|key| key.variable() == *name) {
+            Some(key) if secret::is_one(value) => {
+                problems.push(Problem::new(origin, secret::refusal(key.path)));
+            }
             Some(key) => layer.put(key, value, origin),
             None => {
                 let variables = KEYS.iter().map(|key| (key.variable(), key.variable()));

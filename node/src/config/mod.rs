@@ -14,9 +14,13 @@ mod document;
 mod environment;
 mod error;
 mod example;
+mod health;
 mod keys;
 mod layer;
 mod raw;
+mod reload;
+mod schema;
+mod secret;
 mod suggest;
 mod tick;
 
@@ -32,6 +36,9 @@ use crate::telemetry::{Filter, LogFormat};
 
 pub use error::{ConfigError, Origin, PROBLEMS_MAX, Problem, Problems};
 pub use example::example;
+pub use health::{HealthListen, HealthListenError};
+pub use reload::{Current, ReloadReport, Reloaded};
+pub use schema::{CONFIG_FORMAT, schema};
 pub use tick::{Tick, TickError};
 
 /// Name of the configuration file in the data folder.
@@ -73,6 +80,8 @@ pub struct Config {
     pub tap: Option<PathBuf>,
     /// Unix socket on which the command line reaches the running hub.
     pub control_socket: PathBuf,
+    /// Where machines that watch the hub are answered; none means nowhere.
+    pub health: Option<HealthListen>,
     settings: Vec<Setting>,
 }
 

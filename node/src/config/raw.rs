@@ -19,6 +19,8 @@ pub(super) struct RawConfig {
     pub approvals: RawApprovals,
     pub ledger: RawLedger,
     pub control: RawControl,
+    #[serde(default)]
+    pub health: RawHealth,
     pub log: RawLog,
     #[serde(default)]
     pub test: RawTest,
@@ -65,6 +67,12 @@ pub(super) struct RawLedger {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawControl {
     pub socket: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawHealth {
+    pub listen: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
