@@ -5,8 +5,11 @@ mod arguments;
 mod attach;
 mod charter;
 mod client;
+mod config;
 mod consent;
 mod courier;
+mod doctor;
+mod explain;
 mod init;
 mod label;
 mod ledger;
@@ -16,6 +19,7 @@ mod policy;
 mod read;
 mod serve;
 mod statement;
+mod status;
 
 use std::process::ExitCode;
 

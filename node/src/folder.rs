@@ -171,6 +171,21 @@ impl HubFolder {
         Ok(StorageKey::from_bytes(seed(&self.config.keys, STORAGE)?))
     }
 
+    /// What is wrong with the secret files, each looked at by itself.
+    pub fn secret_faults(&self) -> Vec<FolderError> {
+        let keys = &self.config.keys;
+        let seeds = [TRANSPORT, LEDGER, GOVERNANCE, AUDIENCE, STORAGE];
+        let seeds = seeds.map(|name| seed::<32>(keys, name).err());
+        let payload = seed::<{ PAYLOAD_BYTES }>(keys, PAYLOAD).err();
+        let identities = [IDENTITY, CLASSICAL].map(|name| identity(keys, name).err());
+        seeds
+            .into_iter()
+            .chain([payload])
+            .chain(identities)
+            .flatten()
+            .collect()
+    }
+
     /// The charter that this hub follows.
     ///
     /// # Errors
@@ -193,6 +208,9 @@ impl HubFolder {
         Ok(write_secret(&self.config.charter.join(CHARTER_FILE), file)?)
     }
 }
+
+/// Length of the seed of the signing key of envelopes, in bytes: 32 for each of its halves.
+const PAYLOAD_BYTES: usize = 64;
 
 const TRANSPORT: &str = "transport.key";
 const PAYLOAD: &str = "payload.key";

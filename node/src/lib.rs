@@ -19,5 +19,9 @@ pub mod transport;
 
 pub mod process;
 
+pub mod codes;
+pub mod health;
+pub mod notify;
+
 pub mod api;
 pub mod cli;

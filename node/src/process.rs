@@ -16,5 +16,5 @@ mod unfinished;
 
 pub use driver::{HubHandle, Look, PolicyReader, Request, Stopped};
 pub use rows::load_rows;
-pub(crate) use start::policy_folder;
 pub use start::{Running, StartError, load, start};
+pub(crate) use start::{engine, policy_folder};

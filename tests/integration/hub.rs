@@ -168,8 +168,14 @@ impl Hub {
     pub fn wait_until_running(&mut self) {
         wait_until(PATIENCE, "a hub answers", || {
             self.must_run();
-            (self.ask(&["status"]).exit == 0).then_some(())
+            self.status().map(drop)
         });
+    }
+
+    /// How the hub is, whatever the exit code says about it; nothing if no hub answers.
+    pub fn status(&self) -> Option<Value> {
+        let document: Value = serde_json::from_str(&self.ask(&["status"]).stdout).ok()?;
+        (!document["health"].is_null()).then_some(document)
     }
 
     /// Waits until the hub is connected to all of these.
@@ -183,7 +189,7 @@ impl Hub {
     /// Whether the hub has a connection to this one.
     #[track_caller]
     pub fn is_connected(&self, code: &str) -> bool {
-        let status = self.answer(&["status"]);
+        let status = self.status().expect("a running hub says how it is");
         let mut peers = status["peers"].as_array().unwrap().iter();
         peers.any(|peer| peer["hub"] == code && peer["connected"] == true)
     }
@@ -226,6 +232,19 @@ impl Hub {
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.process.as_ref().unwrap().id()
+    }
+
+    /// Sends its process a signal, such as `HUP`.
+    pub fn signal(&self, name: &str) {
+        self.process.as_ref().unwrap().signal(name);
+    }
+
+    /// Waits until its process has ended, and returns the exit code.
+    #[track_caller]
+    pub fn wait_until_ended(&mut self) -> Option<i32> {
+        let exit = self.process.as_mut().unwrap().wait();
+        self.process = None;
+        exit
     }
 
     /// Ends it with SIGKILL: it is gone when this returns.

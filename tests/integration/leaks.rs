@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::bundle::{self, HANDLING};
 use crate::contents::{contents, holds};
 use crate::federation::Federation;
+use crate::health::{get, listen_at};
 use crate::waiting::{PATIENCE, wait_until};
 
 /// A word that stands in no program, no key and no other bundle.
@@ -50,7 +51,12 @@ fn content_shows_where_it_is_opened_and_nowhere_else() {
     let mut federation = Federation::with_taps(&["FR", "EEAS", "MD"]);
     for hub in federation.hubs_mut() {
         hub.environment.insert("TESTUDO__LOG__FILTER", "trace");
+        if hub.code != "FR" {
+            hub.environment.insert("TESTUDO__LOG__FORMAT", "json");
+        }
     }
+    let health = federation.folder().join("health.sock");
+    listen_at(federation.hub("EEAS"), &format!("unix:{}", health.display()));
     federation.start();
     let folder = federation.folder().to_owned();
     // The bundles lie elsewhere, so that every file of the federation can be searched.
@@ -85,7 +91,36 @@ fn content_shows_where_it_is_opened_and_nowhere_else() {
     std::fs::remove_file(planted).unwrap();
 
     assert_eq!(sightings(&folder), Vec::<String>::new(), "while the hubs run");
+    let page = get(&health, "/metrics").1;
+    assert!(
+        page.contains("testudo_items_arrived_total 1\n") && !holds(page.as_bytes(), CANARY),
+        "{page}"
+    );
     for hub in federation.hubs() {
+        for words in [
+            &["status"][..],
+            &["doctor"],
+            &["ledger", "show"],
+            &["config", "show", "--effective"],
+        ] {
+            let said = hub.ask(words);
+            assert!(!said.stdout.is_empty(), "{words:?} says nothing");
+            assert!(
+                !holds(said.stdout.as_bytes(), CANARY) && !holds(said.stderr.as_bytes(), CANARY),
+                "{said:?}"
+            );
+        }
+        if hub.code != "FR" {
+            let log = hub.log();
+            let (whole, _being_written) = log.rsplit_once('\n').unwrap();
+            for line in whole.lines() {
+                let line: Value = serde_json::from_str(line).expect("every line is one JSON object");
+                assert!(
+                    line["level"].is_string() && line["timestamp"].is_string(),
+                    "{line}"
+                );
+            }
+        }
         assert!(hub.log().contains("running"), "{} logs nothing", hub.code);
         assert!(
             contents(hub.tap.as_deref().unwrap()).len() > 2,

@@ -54,14 +54,25 @@ impl Process {
         self.0.try_wait().unwrap()
     }
 
-    /// Asks it to stop (SIGTERM) and returns its exit code.
-    pub fn terminate(&mut self) -> Option<i32> {
+    /// Sends it a signal, such as `HUP`.
+    pub fn signal(&self, name: &str) {
         let id = self.id().to_string();
-        let told = Command::new("/bin/sh")
-            .args(["-c", "kill -TERM \"$0\"", &id])
-            .status();
-        assert!(told.unwrap().success(), "process {id} cannot be told to stop");
-        wait_until(PATIENCE, "a process has stopped after SIGTERM", || self.ended()).code()
+        let line = format!("kill -{name} \"$0\"");
+        let told = Command::new("/bin/sh").args(["-c", &line, &id]).status();
+        assert!(told.unwrap().success(), "process {id} cannot be sent {name}");
+    }
+
+    /// Waits until it has ended, and returns its exit code.
+    #[track_caller]
+    pub fn wait(&mut self) -> Option<i32> {
+        wait_until(PATIENCE, "a process has ended", || self.ended()).code()
+    }
+
+    /// Asks it to stop (SIGTERM) and returns its exit code.
+    #[track_caller]
+    pub fn terminate(&mut self) -> Option<i32> {
+        self.signal("TERM");
+        self.wait()
     }
 }
 

@@ -5,6 +5,7 @@
 //!
 //! - [`edges`]: which crate may use which.
 //! - [`homes`]: the one folder of each heavy dependency, and what a crate must not know.
+//! - [`codes`]: every code that is printed stands in the one table of codes.
 //! - [`dependencies`]: why each dependency is there, and its version in one place.
 //! - [`documents`]: decision records, the book's table of contents, links.
 //! - [`domains`]: the register of what hashes and signatures are for.
@@ -21,6 +22,7 @@ mod tokens;
 mod edges;
 mod homes;
 
+mod codes;
 mod dependencies;
 mod documents;
 mod domains;

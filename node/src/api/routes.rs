@@ -1,13 +1,13 @@
 //! The routes of the control socket.
 
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, FromRef, Path, State};
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT_LANGUAGE;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use testudo_core::hub::read::bundle_of;
 use testudo_core::input::Command;
-use testudo_core::views::{ConsentAskView, DeliveryView, InboxEntry, Preview, Reply, Status};
+use testudo_core::views::{ConsentAskView, DeliveryView, InboxEntry, Preview, Reply};
 use testudo_policies::explain::Language;
 use testudo_protocol::bundle::BUNDLE_BYTES_MAX;
 use testudo_protocol::courier::PARCEL_BYTES_MAX;
@@ -19,6 +19,7 @@ use super::body::{
     ReleaseBody,
 };
 use super::{attachments, courier, policy};
+use crate::health::{StatusDocument, Vitals};
 use crate::process::HubHandle;
 use crate::store::Family;
 
@@ -30,7 +31,13 @@ const LABEL_BYTES_MAX: usize = 64 * 1024;
 /// Largest request, in bytes: a bundle of the largest size, every byte of it escaped in JSON, and its label.
 const REQUEST_BYTES_MAX: usize = 2 * BUNDLE_BYTES_MAX + LABEL_BYTES_MAX;
 
-pub(super) fn router(hub: HubHandle) -> Router {
+impl FromRef<Vitals> for HubHandle {
+    fn from_ref(vitals: &Vitals) -> Self {
+        vitals.hub().clone()
+    }
+}
+
+pub(super) fn router(vitals: Vitals) -> Router {
     Router::new()
         .route("/v1/status", get(status))
         .route("/v1/inbox", get(inbox))
@@ -69,7 +76,7 @@ pub(super) fn router(hub: HubHandle) -> Router {
             post(courier::take).layer(DefaultBodyLimit::max(2 * PARCEL_BYTES_MAX)),
         )
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
-        .with_state(hub)
+        .with_state(vitals)
 }
 
 pub(super) fn item_id(text: &str) -> Result<ItemId, Problem> {
@@ -84,8 +91,8 @@ pub(super) async fn act(hub: &HubHandle, command: Command) -> Answer<Reply> {
         .map_err(|refusal| Problem::from(&refusal))
 }
 
-async fn status(State(hub): State<HubHandle>) -> Answer<Status> {
-    Ok(Json(hub.read(|hub, _| hub.status()).await?))
+async fn status(State(vitals): State<Vitals>) -> Answer<StatusDocument> {
+    Ok(Json(vitals.status().await?))
 }
 
 async fn inbox(State(hub): State<HubHandle>) -> Answer<Vec<InboxEntry>> {

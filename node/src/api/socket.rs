@@ -1,13 +1,15 @@
 //! The control socket: bound, private, and gone when the hub is.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::net::UnixListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::routes;
-use crate::process::HubHandle;
+use crate::health::Vitals;
 
 /// Why the socket cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +34,7 @@ pub struct Control {
 ///
 /// # Errors
 /// [`BindError`].
-pub fn bind(path: &Path, hub: HubHandle) -> Result<Control, BindError> {
+pub fn bind(path: &Path, vitals: Vitals) -> Result<Control, BindError> {
     use std::os::unix::fs::PermissionsExt;
     let failed = |source| BindError {
         path: path.to_owned(),
@@ -45,7 +47,7 @@ pub fn bind(path: &Path, hub: HubHandle) -> Result<Control, BindError> {
     let listener = UnixListener::bind(path).map_err(failed)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
     let (end, ended) = oneshot::channel::<()>();
-    let app = routes::router(hub);
+    let app = routes::router(vitals);
     let task = tokio::spawn(async move {
         let server = axum::serve(listener, app);
         server
@@ -63,11 +65,16 @@ pub fn bind(path: &Path, hub: HubHandle) -> Result<Control, BindError> {
 }
 
 impl Control {
-    /// Answers what has been asked, then closes and removes the socket.
-    pub async fn close(self) {
+    /// Answers what has been asked, for at most `patience`, then closes and removes the socket.
+    ///
+    /// Whoever is cut off has not been answered; the act is whole or absent.
+    pub async fn close(mut self, patience: Duration) {
         // The task may have ended by itself; then there is nothing to tell it.
         let _ended = self.end.send(());
-        let _result = self.task.await;
+        if timeout(patience, &mut self.task).await.is_err() {
+            tracing::warn!("requests that are still under way are cut off");
+            self.task.abort();
+        }
         let _removed = std::fs::remove_file(&self.path);
     }
 }

@@ -9,7 +9,10 @@ use testudo_protocol::id::ItemId;
 
 use super::label::DraftFlags;
 use super::outcome::{Answer, Failure, exit, finish};
-use super::{act, charter, consent, courier, init, ledger, object, policy, read, serve, statement};
+use super::{
+    act, charter, config, consent, courier, doctor, explain, init, ledger, object, policy, read, serve,
+    statement, status,
+};
 
 /// Sovereign sharing of assessments of foreign information manipulation.
 #[derive(Parser)]
@@ -76,8 +79,22 @@ enum Command {
         #[command(flatten)]
         at: StatusAt,
         #[command(subcommand)]
-        what: Option<read::StatusWhat>,
+        what: Option<status::StatusWhat>,
     },
+    /// Look at machine, data folder and hub, running or stopped; every finding says what to do. Exit 1 if one fails.
+    Doctor {
+        /// The hub's data folder; the current one without it.
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        data: PathBuf,
+    },
+    /// Say what a code means and what to do; all codes without one. Needs no hub.
+    Explain {
+        /// The code that a refusal, an error or a finding printed.
+        code: Option<String>,
+    },
+    /// Check and show the configuration. Needs no hub.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Who would get a draft, who would not, and by which rule.
     Preview {
         #[command(flatten)]
@@ -171,7 +188,10 @@ impl Command {
             Self::Init(init) => init.run(),
             Self::Charter(command) => command.run(),
             Self::Serve { at, tap } => serve::run(&at, tap).await,
-            Self::Status { at, what } => read::status(at, what).await,
+            Self::Status { at, what } => status::run(at, what).await,
+            Self::Doctor { data } => doctor::run(&At { data }).await,
+            Self::Explain { code } => explain::run(code.as_deref()),
+            Self::Config(command) => command.run(),
             Self::Preview { draft, language, at } => act::preview(&draft, &language, &at).await,
             Self::Release { draft, preview, at } => act::release(&draft, &preview, &at).await,
             Self::Forward { item, to } => act::forward(&item, &to).await,

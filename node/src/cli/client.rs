@@ -1,7 +1,9 @@
 //! A request to the running hub over its control socket.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use futures::StreamExt as _;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -17,6 +19,7 @@ use tokio::net::UnixStream;
 use super::arguments::{At, environment};
 use super::outcome::{Failure, exit};
 use crate::api::ErrorBody;
+use crate::config::{Config, FILE_NAME};
 use crate::folder::HubFolder;
 
 const JSON: &str = "application/json";
@@ -27,7 +30,11 @@ const CHUNK_BYTES: usize = 64 << 10;
 
 /// A hub that may be running.
 pub(super) struct Client {
-    folder: HubFolder,
+    /// Absent where the file on disk has a fault: a running hub goes on with the configuration it was started
+    /// with, and must be able to say so.
+    folder: Option<HubFolder>,
+    root: PathBuf,
+    socket: PathBuf,
     language: Language,
 }
 
@@ -44,10 +51,27 @@ fn other_form(_: serde_json::Error) -> Failure {
     )
 }
 
+/// The socket at its default place, if a hub answers there.
+fn socket_of_a_running_hub(data: &Path) -> Option<PathBuf> {
+    let defaults = Config::parse("", &data.join(FILE_NAME), &BTreeMap::new()).ok()?;
+    let socket = defaults.control_socket;
+    std::os::unix::net::UnixStream::connect(&socket).ok()?;
+    Some(socket)
+}
+
 impl Client {
     pub(super) fn new(at: &At) -> Result<Self, Failure> {
+        let (folder, socket) = match HubFolder::open(&at.data, &environment()) {
+            Ok(folder) => {
+                let socket = folder.config.control_socket.clone();
+                (Some(folder), socket)
+            }
+            Err(error) => (None, socket_of_a_running_hub(&at.data).ok_or(error)?),
+        };
         Ok(Self {
-            folder: HubFolder::open(&at.data, &environment())?,
+            folder,
+            root: at.data.clone(),
+            socket,
             language: Language::English,
         })
     }
@@ -57,15 +81,16 @@ impl Client {
         Self { language, ..self }
     }
 
-    pub(super) fn folder(&self) -> &HubFolder {
-        &self.folder
+    /// The hub's folder, for what is read from it while no hub runs.
+    pub(super) fn folder(&self) -> Result<&HubFolder, Failure> {
+        let ended =
+            || unavailable("the hub ended before it answered; its configuration has a fault".to_owned());
+        self.folder.as_ref().ok_or_else(ended)
     }
 
     /// Whether a hub answers on the socket.
     pub(super) async fn is_running(&self) -> bool {
-        UnixStream::connect(&self.folder.config.control_socket)
-            .await
-            .is_ok()
+        UnixStream::connect(&self.socket).await.is_ok()
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
@@ -176,9 +201,8 @@ impl Client {
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let socket = &self.folder.config.control_socket;
-        let data = self.folder.root().display().to_string();
-        let stream = UnixStream::connect(socket).await.map_err(|_| {
+        let data = self.root.display().to_string();
+        let stream = UnixStream::connect(&self.socket).await.map_err(|_| {
             unavailable(format!(
                 "no hub runs on `{data}`; start it with `testudo serve --data {data}`"
             ))

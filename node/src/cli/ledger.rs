@@ -23,7 +23,7 @@ use super::outcome::{Answer, Failure, exit};
 use crate::api::EraseBody;
 use crate::process;
 use document::StoredLedger;
-use verify::Against;
+use verify::{Against, LedgerReport};
 
 /// What to do with the ledger.
 #[derive(Subcommand)]
@@ -167,6 +167,11 @@ impl LedgerCommand {
     }
 }
 
+/// The audit of a hub's ledger, for those who look at more than that.
+pub(super) async fn audit(at: &At) -> Result<LedgerReport, Failure> {
+    Ok(verify::examine(&stored(at).await?))
+}
+
 /// What the hub has, by way of the running process or from its folder.
 async fn stored(at: &At) -> Result<StoredLedger, Failure> {
     let client = Client::new(at)?;
@@ -174,7 +179,7 @@ async fn stored(at: &At) -> Result<StoredLedger, Failure> {
     let document: LedgerDocument = if client.is_running().await {
         client.get("/v1/ledger").await?
     } else {
-        let (hub, _, store, _) = process::load(client.folder())?;
+        let (hub, _, store, _) = process::load(client.folder()?)?;
         stored_ledger(&hub, &store).map_err(damaged)?
     };
     document.read().map_err(damaged)

@@ -1,126 +1,13 @@
 //! Commands that only look.
 
-use std::process::ExitCode;
+use testudo_core::views::{InboxEntry, Reply};
 
-use clap::Subcommand;
-use testudo_core::views::{DeliveryView, InboxEntry, Reply, Status};
-
-use super::arguments::{At, ItemAt, StatusAt, item_id};
+use super::arguments::{At, ItemAt};
 use super::client::Client;
 use super::object::line_text;
-use super::outcome::{Answer, Failure, exit};
+use super::outcome::{Answer, Failure};
 use crate::api::ItemDocument;
 use crate::process;
-
-/// What to look at.
-#[derive(Subcommand)]
-pub(super) enum StatusWhat {
-    /// Who holds what of our releases, and who has not answered.
-    Holdings {
-        /// One item; all without it.
-        item: Option<String>,
-    },
-}
-
-pub(super) async fn status(at: StatusAt, what: Option<StatusWhat>) -> Result<Answer, Failure> {
-    let data = at
-        .data
-        .ok_or_else(|| Failure::new(exit::USAGE, "usage", "name the hub with --data DIR"))?;
-    let client = Client::new(&At { data })?;
-    match what {
-        None => {
-            let status: Status = client.get("/v1/status").await?;
-            let text = status_text(&status);
-            if status.peers.iter().any(|peer| peer.split_view) {
-                // Somebody has to look: a script that only reads exit codes must not miss it.
-                let document = serde_json::to_value(&status).unwrap_or_default();
-                return Ok(Answer::Decided(document, text, ExitCode::from(exit::DATA)));
-            }
-            Ok(Answer::of(&status, text))
-        }
-        Some(StatusWhat::Holdings { item }) => {
-            let path = match item {
-                None => "/v1/holdings".to_owned(),
-                Some(item) => format!("/v1/holdings/{}", item_id(&item)?),
-            };
-            let holdings: Vec<DeliveryView> = client.get(&path).await?;
-            let text = holdings.iter().map(holding_text).collect::<String>();
-            Ok(Answer::of(
-                &holdings,
-                if text.is_empty() {
-                    "nothing released".to_owned()
-                } else {
-                    text
-                },
-            ))
-        }
-    }
-}
-
-fn status_text(status: &Status) -> String {
-    let health = if status.fenced {
-        "FENCED: the ledger is behind its anchor or its peers; nothing is signed or released"
-    } else {
-        "running"
-    };
-    let mut text = format!(
-        "hub {} in {}: {health}\ncharter {}, policies {}\nledger {} entries, root {}\n",
-        status.hub, status.realm, status.charter, status.policies, status.ledger_entries, status.ledger_root
-    );
-    match &status.checkpoint {
-        Some(checkpoint) => text.push_str(&format!(
-            "checkpoint of {} entries, cosigned by {} ({}; a quorum is {})\n",
-            checkpoint.size,
-            checkpoint.cosigned.len(),
-            checkpoint.grade,
-            checkpoint.quorum
-        )),
-        None => text.push_str("no checkpoint published yet\n"),
-    }
-    for peer in &status.peers {
-        let split = if peer.split_view {
-            "; TWO HISTORIES: its ledger has two signed roots for one size; look, then `testudo ledger resume`"
-        } else {
-            ""
-        };
-        let state = if peer.connected {
-            "connected"
-        } else {
-            "not connected"
-        };
-        let fault = peer
-            .fault
-            .as_ref()
-            .map(|fault| format!("; last fault: {fault}"))
-            .unwrap_or_default();
-        text.push_str(&format!(
-            "{:<8} {state}, {} waiting{fault}{split}\n",
-            peer.hub, peer.waiting
-        ));
-    }
-    text
-}
-
-fn holding_text(view: &DeliveryView) -> String {
-    let mut state = view.state.clone();
-    for (word, time) in [
-        ("opened", view.opened),
-        ("acknowledged", view.acknowledged),
-        ("purged", view.purged),
-    ] {
-        if time.is_some() {
-            state.push_str(", ");
-            state.push_str(word);
-        }
-    }
-    format!(
-        "{}.{} {:<8} {state} {}\n",
-        view.item,
-        view.version,
-        view.receiver,
-        view.rules.join(" ")
-    )
-}
 
 pub(super) async fn inbox(at: &At) -> Result<Answer, Failure> {
     listed(at, "/v1/inbox", testudo_core::hub::Hub::inbox).await
@@ -140,7 +27,7 @@ async fn listed(
     let entries: Vec<InboxEntry> = if client.is_running().await {
         client.get(path).await?
     } else {
-        stored(&process::load(client.folder())?.0)
+        stored(&process::load(client.folder()?)?.0)
     };
     let text = entries.iter().map(entry_text).collect::<String>();
     Ok(Answer::of(

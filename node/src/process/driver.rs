@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use testudo_core::blob::BlobId;
 use testudo_core::hub::Hub;
@@ -20,6 +21,7 @@ use super::{rows, unfinished};
 use crate::blobs::{BlobWorker, Staging};
 use crate::clock;
 use crate::store::{Anchor, Mark, Store};
+use crate::telemetry::{Counter, Timing, count, count_timing};
 use crate::transport::{Transport, TransportEvent};
 
 /// Requests that may wait for the hub thread; more are pushed back on those who ask.
@@ -295,9 +297,11 @@ impl Driver {
         // What has to be purged is written down in the same batch: a crash before it is done is made up for at
         // the next start.
         write.extend(unfinished::note(&purge));
+        let began = Instant::now();
         self.store
             .write(&write)
             .map_err(Fatal::because("the database cannot be written"))?;
+        count_timing(Timing::Write, began.elapsed());
         if purge.is_empty() {
             return Ok(());
         }
@@ -401,14 +405,16 @@ fn network_input(event: TransportEvent) -> Option<Input> {
         }
         TransportEvent::Frame { code, bytes } => Some(Input::Frame(hub(&code)?, bytes)),
         TransportEvent::Listening { .. } => None,
-        TransportEvent::Stranger { count } => {
-            warn!(count, "somebody who is not a member was turned away");
+        TransportEvent::Stranger { count: seen } => {
+            count(Counter::Stranger, 1);
+            warn!(count = seen, "somebody who is not a member was turned away");
             None
         }
         TransportEvent::FrameRefused {
             code,
             announced_bytes,
         } => {
+            count(Counter::FrameRefused, 1);
             warn!(peer = %code, bytes = announced_bytes, "a frame over the limit was refused");
             None
         }
@@ -416,6 +422,7 @@ fn network_input(event: TransportEvent) -> Option<Input> {
 }
 
 fn report(event: &Event) {
+    tally(event);
     match event {
         Event::Decided {
             item,
@@ -482,5 +489,23 @@ fn report(event: &Event) {
             error!(peer = %peer, tree_size = *size, "peer holds a checkpoint that this hub signed and has lost; the hub is fenced");
         }
         Event::Checkpoint { size } => info!(tree_size = *size, "checkpoint signed"),
+    }
+}
+
+/// Counts what is reported, for `/metrics`.
+fn tally(event: &Event) {
+    match event {
+        Event::Decided { allowed, denied, .. } => {
+            count(Counter::Allowed, u64::try_from(*allowed).unwrap_or(u64::MAX));
+            count(Counter::Denied, u64::try_from(denied.len()).unwrap_or(u64::MAX));
+        }
+        Event::PolicyFailed { .. } => count(Counter::PolicyFailed, 1),
+        Event::Arrived { .. } => count(Counter::Arrived, 1),
+        Event::Receipted { .. } => count(Counter::Receipted, 1),
+        Event::Withheld { .. } => count(Counter::Withheld, 1),
+        Event::PeerFault { .. } => count(Counter::PeerFault, 1),
+        Event::Equivocation { .. } | Event::SplitView { .. } => count(Counter::Equivocation, 1),
+        Event::Checkpoint { .. } => count(Counter::Checkpoint, 1),
+        _ => {}
     }
 }

@@ -221,16 +221,17 @@ impl Running {
         self.thread.is_finished()
     }
 
-    /// Signs what there is, stops the network, and waits for the thread.
+    /// Signs what there is, stops the network, and waits for the thread. The process is about to end, and gives
+    /// the port back with it: waiting for that here would take three seconds wherever a peer is gone already.
     ///
     /// # Errors
     /// A sentence for the operator if the thread ended because an effect failed.
-    pub async fn stop(self) -> Result<(), String> {
+    pub async fn stop(mut self) -> Result<(), String> {
         // If the thread is gone already there is nobody to tell; its result says why.
         let _gone = self.handle.send(Request::Stop).await;
         let thread = self.thread;
         let ended = tokio::task::spawn_blocking(move || thread.join()).await;
-        self.transport.stop().await;
+        self.transport.end().await;
         match ended {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(fatal))) => Err(crate::cli::chain(&fatal)),

@@ -6,15 +6,18 @@ use std::str::FromStr;
 use testudo_protocol::fault::Fault;
 use thiserror::Error;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Registry;
 use tracing_subscriber::filter::{FilterExt, Targets, filter_fn};
 use tracing_subscriber::layer::Filter as LayerFilter;
-use tracing_subscriber::registry::LookupSpan;
 
 /// Lowest level at which lines of other people's crates are written, whatever the operator asks.
 ///
 /// Below it, HTTP, TLS and transport crates print headers, frames and buffers, and with them
 /// tokens. Nobody here can vouch for what they will print in their next version.
 pub const FOREIGN_LEVEL_MAX: LevelFilter = LevelFilter::INFO;
+
+/// A filter in a form that can be put in place of another while lines are written.
+pub(super) type BoxedFilter = Box<dyn LayerFilter<Registry> + Send + Sync>;
 
 /// How the targets of our own crates begin.
 const OWN_TARGET: &str = "testudo";
@@ -79,12 +82,9 @@ impl fmt::Display for Filter {
 
 impl Filter {
     /// The same for a layer, with foreign crates cut off at [`FOREIGN_LEVEL_MAX`].
-    pub(super) fn to_layer<S>(&self) -> impl LayerFilter<S> + use<S>
-    where
-        S: tracing::Subscriber + for<'a> LookupSpan<'a>,
-    {
+    pub(super) fn to_layer(&self) -> BoxedFilter {
         let wall = filter_fn(|it| is_own(it.target()) || FOREIGN_LEVEL_MAX >= *it.level());
-        self.targets.clone().and(wall)
+        FilterExt::<Registry>::boxed(self.targets.clone().and(wall))
     }
 }
 

@@ -6,6 +6,7 @@
 //! place and never its message, and the process leaves no core file.
 
 mod core_dump;
+mod counter;
 mod escape;
 mod filter;
 mod panic;
@@ -19,9 +20,12 @@ use thiserror::Error;
 use tracing::Subscriber;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::{Layer, Registry};
+use tracing_subscriber::{Layer, Registry, reload};
 
+pub use counter::{Counter, Timing, count, count_timing, counters, timings};
 pub use filter::{FOREIGN_LEVEL_MAX, Filter, FilterError};
+
+use filter::BoxedFilter;
 
 /// Every field that a log line of ours may have, and what it holds. A new field joins this list.
 pub const FIELDS: &[(&str, &str)] = &[
@@ -95,6 +99,26 @@ impl InitError {
     }
 }
 
+/// Changes which lines are written while the process runs.
+pub struct LogControl {
+    filter: reload::Handle<BoxedFilter, Registry>,
+}
+
+/// Logging has ended, as it does with the process.
+#[derive(Debug, Error)]
+#[error("the log filter cannot be changed any more")]
+pub struct LogControlError(#[from] reload::Error);
+
+impl LogControl {
+    /// Puts another filter in force for every line from now on.
+    ///
+    /// # Errors
+    /// [`LogControlError`].
+    pub fn set_filter(&self, filter: &Filter) -> Result<(), LogControlError> {
+        Ok(self.filter.reload(filter.to_layer())?)
+    }
+}
+
 /// Sets up logging to standard error for the whole process, once.
 ///
 /// Colours only on a terminal, and not there either if `NO_COLOR` is set. Also switches off core
@@ -102,14 +126,14 @@ impl InitError {
 ///
 /// # Errors
 /// [`InitError::Twice`], [`InitError::CoreDump`].
-pub fn init(format: LogFormat, filter: &Filter) -> Result<(), InitError> {
+pub fn init(format: LogFormat, filter: &Filter) -> Result<LogControl, InitError> {
     // Core files first: should the second step fail, no harm is done by the first.
     core_dump::disable().map_err(InitError::CoreDump)?;
     let colours = std::io::stderr().is_terminal();
-    tracing::subscriber::set_global_default(subscriber(format, filter, colours, std::io::stderr))
-        .map_err(|_| InitError::Twice)?;
+    let (subscriber, control) = subscriber(format, filter, colours, std::io::stderr);
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| InitError::Twice)?;
     panic::install();
-    Ok(())
+    Ok(control)
 }
 
 fn subscriber<W>(
@@ -117,7 +141,7 @@ fn subscriber<W>(
     filter: &Filter,
     colours: bool,
     writer: W,
-) -> Box<dyn Subscriber + Send + Sync>
+) -> (Box<dyn Subscriber + Send + Sync>, LogControl)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -126,17 +150,19 @@ where
     let layer = tracing_subscriber::fmt::layer().log_internal_errors(false);
     // `with_ansi(true)` would overrule `NO_COLOR`, which the layer has read by itself.
     let layer = if colours { layer } else { layer.with_ansi(false) };
-    match format {
+    let (changeable, handle) = reload::Layer::new(filter.to_layer());
+    let subscriber: Box<dyn Subscriber + Send + Sync> = match format {
         LogFormat::Text => {
             let layer = layer.fmt_fields(escape::TextFields).with_writer(writer);
-            Box::new(Registry::default().with(layer.with_filter(filter.to_layer())))
+            Box::new(Registry::default().with(layer.with_filter(changeable)))
         }
         LogFormat::Json => {
             let layer = layer.json().flatten_event(true).with_span_list(false);
             let layer = layer.with_writer(escape::JsonWriter(writer));
-            Box::new(Registry::default().with(layer.with_filter(filter.to_layer())))
+            Box::new(Registry::default().with(layer.with_filter(changeable)))
         }
-    }
+    };
+    (subscriber, LogControl { filter: handle })
 }
 
 #[cfg(test)]

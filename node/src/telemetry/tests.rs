@@ -21,7 +21,7 @@ fn logged(format: LogFormat, filter: &str, colours: bool, act: impl FnOnce()) ->
     let sink = Sink::default();
     let writer = sink.clone();
     let filter = filter.parse().unwrap();
-    let subscriber = subscriber(format, &filter, colours, move || writer.clone());
+    let (subscriber, _control) = subscriber(format, &filter, colours, move || writer.clone());
     tracing::subscriber::with_default(subscriber, act);
     let bytes = sink.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()
@@ -106,6 +106,26 @@ fn a_level_for_one_part_applies_to_it_alone() {
         tracing::info!(target: "testudo::api", "dropped");
     });
     assert!(lines.contains("kept") && !lines.contains("dropped"), "{lines}");
+}
+
+#[test]
+fn the_filter_changes_while_lines_are_written() {
+    let sink = Sink::default();
+    let writer = sink.clone();
+    let filter = "info".parse().unwrap();
+    let (subscriber, control) = subscriber(LogFormat::Text, &filter, false, move || writer.clone());
+    let say = |words| tracing::debug!(target: "testudo::store", "{words}");
+    tracing::subscriber::with_default(subscriber, || {
+        say("before");
+        control.set_filter(&"debug".parse().unwrap()).unwrap();
+        say("between");
+        tracing::trace!(target: "h2::codec", "CANARY");
+        control.set_filter(&"off".parse().unwrap()).unwrap();
+        say("after");
+    });
+    let lines = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    assert!(lines.contains("between"), "{lines}");
+    assert_eq!(lines.lines().count(), 1, "{lines}");
 }
 
 #[test]

@@ -146,14 +146,20 @@ impl Transport {
         self.guard.registry.interrupt(code);
     }
 
-    /// Stops, for all handles. When this returns, nothing is sent or received any more, and the port is
-    /// free, unless the system keeps it for longer than five seconds.
+    /// Stops, for all handles. When this returns, nothing is sent or received any more.
     ///
-    /// Frames that are still queued are lost, as at the end of any session.
-    pub async fn stop(mut self) {
+    /// Frames that are still queued are lost, as at the end of any session. The port comes free with the end of
+    /// the process: whoever wants it again before that calls [`Transport::stop`].
+    pub async fn end(&mut self) {
         self.guard.registry.stop();
         // The driver holds the sender for as long as it runs, and never sends.
         while self.stopped.changed().await.is_ok() {}
+    }
+
+    /// As [`Transport::end`], and waits until the port is free, unless the system keeps it for longer than five
+    /// seconds: QUIC holds on to a connection whose peer is gone for about three.
+    pub async fn stop(mut self) {
+        self.end().await;
         let deadline = Instant::now() + PORT_RELEASE_TIMEOUT;
         while !is_free(self.guard.listen) && Instant::now() < deadline {
             sleep(PORT_RELEASE_POLL).await;

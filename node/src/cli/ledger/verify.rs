@@ -181,6 +181,11 @@ pub(super) fn verify_stored(ledger: &StoredLedger, against: &Against) -> Answer 
     answer(stored_report(ledger, against))
 }
 
+/// Audits what a hub has stored against the keys at hand.
+pub(super) fn examine(ledger: &StoredLedger) -> LedgerReport {
+    stored_report(ledger, &Against::default()).unwrap_or_else(LedgerReport::faulty)
+}
+
 fn stored_report(ledger: &StoredLedger, against: &Against) -> Result<LedgerReport, Fault> {
     let (mut newest, mut cosigned) = (None, 0);
     if let Some(note) = &ledger.newest {
@@ -233,24 +238,41 @@ fn report(found: AuditReport, cosigned: usize) -> LedgerReport {
 
 fn answer(found: Result<LedgerReport, Fault>) -> Answer {
     match found {
-        Ok(report) => Answer::of(&report, text(&report)),
-        Err(Fault { index, reason }) => {
-            let place = index.map_or(String::new(), |index| format!(" at entry {index}"));
-            let sentence = format!("ledger is NOT in order{place}: {reason}");
-            let report = LedgerReport {
-                ok: false,
-                fault: Some(reason),
-                index,
-                entries: 0,
-                root: String::new(),
-                covered: 0,
-                cosigned: 0,
-                opened: 0,
-                erased: 0,
-                kinds: BTreeMap::new(),
-            };
+        Ok(report) => Answer::of(&report, report.sentence()),
+        Err(fault) => {
+            let report = LedgerReport::faulty(fault);
             let document = serde_json::to_value(&report).unwrap_or_default();
-            Answer::Decided(document, sentence, ExitCode::from(exit::DATA))
+            Answer::Decided(document, report.sentence(), ExitCode::from(exit::DATA))
+        }
+    }
+}
+
+impl LedgerReport {
+    fn faulty(Fault { index, reason }: Fault) -> Self {
+        Self {
+            ok: false,
+            fault: Some(reason),
+            index,
+            entries: 0,
+            root: String::new(),
+            covered: 0,
+            cosigned: 0,
+            opened: 0,
+            erased: 0,
+            kinds: BTreeMap::new(),
+        }
+    }
+
+    /// The report for people.
+    pub(in crate::cli) fn sentence(&self) -> String {
+        match &self.fault {
+            None => text(self),
+            Some(reason) => {
+                let place = self
+                    .index
+                    .map_or(String::new(), |index| format!(" at entry {index}"));
+                format!("ledger is NOT in order{place}: {reason}")
+            }
         }
     }
 }

@@ -1,0 +1,167 @@
+//! Codes of acts that a hub refuses.
+
+use super::{Code, code};
+
+pub(super) const CODES: &[Code] = &[
+    code(
+        "bundle-malformed",
+        "The bundle is not valid STIX 2.1 JSON, or is longer than one envelope takes.",
+        "Mend the place that is named. Nothing was stored and nothing was sent.",
+    ),
+    code(
+        "label-malformed",
+        "The label contradicts itself or lacks a part.",
+        "Give the flag that is named.",
+    ),
+    code(
+        "label-too-weak",
+        "Something inside the bundle is marked more strictly than the label (R-18).",
+        "Raise the label to that marking, or have the originator of the object downgrade it.",
+    ),
+    code(
+        "marking",
+        "The national marking has no level here, or the label is below it (R-02).",
+        "`testudo policy marking` says what a national marking means on a day.",
+    ),
+    code(
+        "unknown-authority",
+        "There is no table of markings for this authority.",
+        "`testudo policy marking --authority CODE` takes the code of a member state or of the European Union.",
+    ),
+    code(
+        "marking-spelling",
+        "The marking is nearly, but not to the letter, one that is known.",
+        "Write it as the sentence says.",
+    ),
+    code(
+        "marking-not-valid",
+        "The marking was not, or not yet, in use on that day.",
+        "Use the marking that was in use on the day of the item.",
+    ),
+    code(
+        "no-classification",
+        "The authority has no classified markings of its own.",
+        "Use the marking of the authority whose information it is.",
+    ),
+    code(
+        "unknown-marking",
+        "The marking is not in the table of its authority.",
+        "Write it to the letter, as the authority does.",
+    ),
+    code(
+        "label-below-marking",
+        "The level of the label is below what the national marking means.",
+        "Raise the level.",
+    ),
+    code(
+        "unknown-recipient",
+        "The label names a hub that is not a member.",
+        "`testudo charter show` lists the members.",
+    ),
+    code(
+        "above-ceiling",
+        "The level is above what this deployment is accredited for.",
+        "Use the channel that the sentence names.",
+    ),
+    code(
+        "nobody-permitted",
+        "No member may receive the item under this label.",
+        "`testudo preview` shows each hub with the rules that deny it.",
+    ),
+    code(
+        "denied",
+        "The gate denies this receiver.",
+        "`testudo policy explain RULE` says what the rules mean.",
+    ),
+    code(
+        "preview-changed",
+        "Recipients or contents are no longer those that were approved.",
+        "Run `testudo preview` again, look at it, and approve that.",
+    ),
+    code(
+        "no-such-item",
+        "There is no item of this id here.",
+        "`testudo inbox` and `testudo released` list those that are.",
+    ),
+    code(
+        "not-originator",
+        "Only the originator of an item may do this (R-21).",
+        "Ask the originator.",
+    ),
+    code(
+        "withdrawn",
+        "The item is withdrawn.",
+        "Nothing: it is not shown or sent any more.",
+    ),
+    code(
+        "erased",
+        "The item was erased here by law.",
+        "`testudo ledger show` says when and on what basis. It does not come back.",
+    ),
+    code(
+        "deadline-passed",
+        "The deadline lies in the past.",
+        "Give a later one.",
+    ),
+    code(
+        "no-such-question",
+        "This hub has not asked for that consent, or has it already.",
+        "`testudo consent list` shows who asks.",
+    ),
+    code(
+        "own-item",
+        "The originator of an item does not forward it.",
+        "Release a correction that names the hub.",
+    ),
+    code(
+        "too-many-receivers",
+        "More hubs may receive the item than one envelope takes.",
+        "Name the hubs in `--rel-to`.",
+    ),
+    code(
+        "not-a-member",
+        "The hub is not in the charter.",
+        "`testudo charter show` lists the members.",
+    ),
+    code("too-long", "A field is over its limit.", "Shorten it."),
+    code(
+        "busy",
+        "Too many releases are under way at once.",
+        "Try again in a moment. Nothing was stored.",
+    ),
+    code(
+        "reachable",
+        "The hub is connected, and needs no parcel.",
+        "Nothing: what it is owed reaches it by itself.",
+    ),
+    code(
+        "parcel-not-ours",
+        "The parcel is sealed to another hub, or was damaged on the way.",
+        "Have it copied or packed again.",
+    ),
+    code(
+        "parcel",
+        "The parcel is malformed, is addressed to another hub, or is not signed by whom it names.",
+        "Have it packed again, in the same federation and realm. Nothing of it was taken in.",
+    ),
+    code(
+        "attachment-malformed",
+        "The name, type or size of an attachment is not as it may be.",
+        "Mend what the sentence names, and hand it over again.",
+    ),
+    code(
+        "attachment-not-staged",
+        "The attachment has not been handed over before the release.",
+        "`testudo release --attach` hands it over and releases.",
+    ),
+    code(
+        "no-such-attachment",
+        "The item has no attachment of this number.",
+        "`testudo show` lists them with their numbers.",
+    ),
+    code(
+        "no-evidence",
+        "Nothing is known against that ledger.",
+        "`testudo status` shows against which there is something.",
+    ),
+];
