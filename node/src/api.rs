@@ -7,6 +7,7 @@ mod answer;
 mod attachments;
 mod body;
 mod courier;
+mod keys;
 mod policy;
 mod routes;
 mod socket;
@@ -18,5 +19,6 @@ pub use body::{
     ItemDocument, ReleaseBody,
 };
 pub use courier::PARCEL_HEADER;
+pub use keys::Followed;
 pub use policy::{ActivateBody, Activated};
 pub use socket::{BindError, Control, bind};

@@ -8,6 +8,7 @@ mod client;
 mod consent;
 mod courier;
 mod init;
+mod key;
 mod label;
 mod ledger;
 mod object;

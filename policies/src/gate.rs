@@ -178,6 +178,15 @@ impl Gate {
         Self { approvals, ..self }
     }
 
+    /// The same policies and approvals under another view of the charter.
+    ///
+    /// # Errors
+    /// [`GateError`] if its members do not fit the policies.
+    pub fn under(&self, charter: Charter) -> Result<Self, GateError> {
+        let gate = Self::assemble(self.engine.clone(), charter)?;
+        Ok(gate.with_approvals(self.approvals.clone()))
+    }
+
     /// What has been approved.
     pub fn approvals(&self) -> &Approvals {
         &self.approvals

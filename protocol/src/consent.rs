@@ -169,12 +169,15 @@ impl ConsentToken {
         recipient: HubId,
         now: Timestamp,
     ) -> Result<(), ConsentError> {
-        let key = charter
-            .payload_key(self.fields.originator)
-            .ok_or(ConsentError::Signature)?;
-        let message = charter.realm().bind(&unsigned(&self.fields));
-        sign::verify(&key, sign::Domain::CONSENT, &message, &self.signature)
-            .map_err(|_| ConsentError::Signature)?;
+        let message = unsigned(&self.fields);
+        if !charter.verifies(
+            self.fields.originator,
+            sign::Domain::CONSENT,
+            &message,
+            &self.signature,
+        ) {
+            return Err(ConsentError::Signature);
+        }
         let (item, body_hash) = (self.fields.item, self.fields.body_hash);
         if *subject
             != (ConsentSubject {

@@ -22,6 +22,7 @@ mod courier;
 mod delivery;
 mod erasure;
 mod gate_off;
+mod keys;
 mod leaks;
 mod ledger;
 mod policy;

@@ -477,7 +477,7 @@ fn rows_and_files_that_do_not_fit_are_caught() {
     let change = testudo_core::output::Change::Put {
         family: testudo_core::output::Family::Blob,
         key: testudo_core::records::key::blob(item, 0),
-        value: wire::encode(&whole).expect("a record is small"),
+        value: wire::encode(&whole).expect("a record is small").into(),
     };
     let held = crate::invariants::invariant_what_is_said_to_be_whole_is(&world, hub("DE"), &change);
     assert_eq!(held.unwrap_err().invariant, "what_is_said_to_be_whole_is");

@@ -7,6 +7,7 @@ use testudo_protocol::label::Label;
 use testudo_protocol::ledger::Basis;
 
 use crate::blob::{BlobDone, BlobJobId, DraftAttachment};
+use crate::keys::HubKeys;
 
 /// Names one command until its reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +45,8 @@ pub enum Input {
     Blob(BlobJobId, BlobDone),
     /// Other policies under the same charter are put in force.
     Policies(Box<Gate>),
+    /// Other keys of this hub are in place, and its newest act certifies them.
+    Keys(Box<HubKeys>),
     /// Time has passed.
     Tick,
     /// The process is about to end: sign what there is.
@@ -121,6 +124,8 @@ pub enum Command {
         /// Whose ledger.
         hub: HubId,
     },
+    /// Follow an act of this hub's own, signed with its root key.
+    OwnAct(Vec<u8>),
     /// A person has opened an item.
     Open {
         /// The item, in its latest version here.

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use testudo_protocol::envelope::{Kind, Recipients};
 use testudo_protocol::id::{
-    AudienceId, EnvelopeHash, Hash, HubId, ItemId, ItemRef, ItemVersion, Sequence, Timestamp,
+    AudienceId, EnvelopeHash, Hash, HubId, ItemId, ItemRef, ItemVersion, KeyTag, Sequence, Timestamp,
 };
 use testudo_protocol::label::Label;
 use testudo_protocol::ledger::{Basis, DecisionAct};
@@ -46,6 +46,8 @@ pub struct ItemRecord {
     pub purpose: String,
     /// SHA-256 of the bundle.
     pub body_hash: Hash,
+    /// Which of the originator's keys signed it.
+    pub key: KeyTag,
     /// When the originator made it.
     pub created: Timestamp,
     /// When it was stored here.
@@ -364,6 +366,16 @@ pub mod key {
             &epoch.to_be_bytes(),
         ]
         .concat()
+    }
+
+    /// Of one of a member's own acts.
+    pub fn own_act(member: HubId, counter: u64) -> Vec<u8> {
+        [member.as_bytes().as_slice(), &counter.to_be_bytes()].concat()
+    }
+
+    /// Of the act that contradicts a member's others: read behind them.
+    pub fn split_act(member: HubId) -> Vec<u8> {
+        [member.as_bytes().as_slice(), &u64::MAX.to_be_bytes(), b"x"].concat()
     }
 
     /// Of what a hub has announced.

@@ -3,6 +3,7 @@
 use testudo_crypto::attachment::CONTENT_BYTES_MAX;
 use testudo_policies::marking_table::MarkingError;
 use testudo_protocol::bundle::BundleError;
+use testudo_protocol::charter::TakeError;
 use testudo_protocol::courier::ParcelError;
 use testudo_protocol::envelope::AttachmentRefError;
 use testudo_protocol::id::{HubId, ItemId};
@@ -187,6 +188,20 @@ pub enum Refusal {
         "hub is fenced: its ledger is behind its anchor or its peers; restore the missing entries before releasing"
     )]
     Fenced,
+    /// An act of this hub's own does not count.
+    #[error("own act is refused: {0}")]
+    OwnAct(#[source] TakeError),
+    /// A key that this hub works with was revoked.
+    #[error("a key of this hub is revoked; give it new ones with `testudo key rotate`")]
+    KeyRevoked,
+    /// The key that signed the item was revoked by its originator.
+    #[error("item {item} was signed with a key that {originator} has revoked; no hub would take it")]
+    InDoubt {
+        /// Which.
+        item: ItemId,
+        /// Whose.
+        originator: HubId,
+    },
     /// Sealing failed, or a structure is over the limit: ours to mend.
     #[error("{what}; this is a defect, please report it")]
     Internal {
@@ -245,6 +260,9 @@ impl Refusal {
             Self::TooManyFetches { .. } => "busy",
             Self::NoEvidence { .. } => "no-evidence",
             Self::Fenced => "fenced",
+            Self::OwnAct(_) => "own-act",
+            Self::KeyRevoked => "key-revoked",
+            Self::InDoubt { .. } => "in-doubt",
             Self::Internal { .. } => "internal",
         }
     }
@@ -259,8 +277,9 @@ impl Refusal {
             | Self::Denied { .. }
             | Self::PreviewChanged
             | Self::NotOriginator { .. }
+            | Self::InDoubt { .. }
             | Self::Withdrawn { .. } => RefusalKind::Policy,
-            Self::Bundle(_) | Self::ParcelNotOurs | Self::Parcel(_) => RefusalKind::Data,
+            Self::Bundle(_) | Self::ParcelNotOurs | Self::Parcel(_) | Self::OwnAct(_) => RefusalKind::Data,
             Self::Label(_)
             | Self::UnknownRecipient { .. }
             | Self::OwnItem { .. }
@@ -277,7 +296,9 @@ impl Refusal {
             | Self::NoSuchQuestion { .. }
             | Self::Erased { .. }
             | Self::NoEvidence { .. } => RefusalKind::NotFound,
-            Self::Busy { .. } | Self::TooManyFetches { .. } | Self::Fenced => RefusalKind::Later,
+            Self::Busy { .. } | Self::TooManyFetches { .. } | Self::Fenced | Self::KeyRevoked => {
+                RefusalKind::Later
+            }
             Self::Internal { .. } => RefusalKind::Internal,
         }
     }

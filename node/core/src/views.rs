@@ -115,6 +115,12 @@ pub enum Reply {
         /// Which of its attachments, from 0.
         number: u32,
     },
+    /// An act of this hub's own is durable, and told to the peers.
+    #[serde(rename_all = "camelCase")]
+    OwnActTaken {
+        /// Its place in the hub's chain.
+        counter: u64,
+    },
     /// An opening or acknowledgement was noted.
     #[serde(rename_all = "camelCase")]
     Noted {
@@ -259,6 +265,8 @@ pub struct InboxEntry {
     pub also_via: Vec<HubId>,
     /// `released`, `corrected`, `retracted` or `expired`.
     pub state: String,
+    /// Whether the key that signed it was revoked as of a day before it was made: it may be somebody else's.
+    pub provenance_in_doubt: bool,
     /// How it may be handled.
     pub label: Label,
     /// The title; absent once the content is destroyed.
@@ -337,6 +345,24 @@ pub struct Status {
     pub checkpoint: Option<CheckpointView>,
     /// Peers.
     pub peers: Vec<PeerView>,
+}
+
+/// What this hub has decided about its own keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnKeysView {
+    /// The root key that certifies the others.
+    pub root: Hash,
+    /// The place of the newest act.
+    pub counter: u64,
+    /// Its hash.
+    pub newest: Hash,
+    /// Until when the keys sign, Unix seconds.
+    pub valid_until: u64,
+    /// The kinds of keys that were revoked and not replaced.
+    pub revoked: Vec<String>,
+    /// Whether the member has left.
+    pub has_left: bool,
 }
 
 /// How a checkpoint stands.

@@ -159,6 +159,7 @@ pub(super) fn said(reply: &Reply) -> Answer {
         }
         Reply::WitnessResumed { hub } => format!("the ledger of {hub} is cosigned again"),
         Reply::Fetching { item, number } => format!("fetching attachment {} of {item}", number + 1),
+        Reply::OwnActTaken { counter } => format!("act {counter} of this hub is followed"),
         Reply::Noted { item } => format!("noted {item}"),
     };
     Answer::of(reply, text)

@@ -9,7 +9,7 @@ use testudo_protocol::id::ItemId;
 
 use super::label::DraftFlags;
 use super::outcome::{Answer, Failure, exit, finish};
-use super::{act, charter, consent, courier, init, ledger, object, policy, read, serve, statement};
+use super::{act, charter, consent, courier, init, key, ledger, object, policy, read, serve, statement};
 
 /// Sovereign sharing of assessments of foreign information manipulation.
 #[derive(Parser)]
@@ -63,6 +63,9 @@ enum Command {
     /// Draft, sign, accept and show the charter.
     #[command(subcommand)]
     Charter(charter::CharterCommand),
+    /// This hub's own keys: show, replace and revoke them, with its root key offline.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Run the hub until it is told to stop.
     Serve {
         #[command(flatten)]
@@ -170,6 +173,7 @@ impl Command {
         match self {
             Self::Init(init) => init.run(),
             Self::Charter(command) => command.run(),
+            Self::Key(command) => command.run().await,
             Self::Serve { at, tap } => serve::run(&at, tap).await,
             Self::Status { at, what } => read::status(at, what).await,
             Self::Preview { draft, language, at } => act::preview(&draft, &language, &at).await,

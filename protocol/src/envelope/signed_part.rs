@@ -8,7 +8,7 @@ use super::attachment_ref::{AttachmentRef, AttachmentRefError};
 use super::header::Header;
 use super::payload_signature::PayloadSignature;
 use super::suite::Suite;
-use crate::charter::Charter;
+use crate::charter::{Charter, KeyRefusal};
 use crate::fault::Fault;
 use crate::id::{Hash, KeyTag};
 use crate::wire::{self, EncodeError, Reader, prefixed};
@@ -65,9 +65,9 @@ pub enum SignedPartError {
         /// Our version.
         ours: u32,
     },
-    /// The key is not the originator's.
-    #[error("signed with a key that the charter does not name")]
-    Key,
+    /// The key is not the originator's, or not any more.
+    #[error("signed with a key that does not count")]
+    Key(#[from] KeyRefusal),
     /// The signature does not verify.
     #[error("payload signature does not verify")]
     Signature,
@@ -158,14 +158,12 @@ impl SignedPart {
         if !charter.reads(header.suite) || header.suite != self.signature.suite() {
             return Err(SignedPartError::Suite { found: header.suite });
         }
-        let key = charter
-            .signing_key(header.originator)
-            .ok_or(SignedPartError::Originator {
+        if charter.member(header.originator).is_none() {
+            return Err(SignedPartError::Originator {
                 ours: charter.version().get(),
-            })?;
-        if key_tag(key) != header.key {
-            return Err(SignedPartError::Key);
+            });
         }
+        let key = charter.signing_key_named(header.originator, header.key, header.created)?;
         if !self.signature.verifies(Domain::PAYLOAD, &self.header, key) {
             return Err(SignedPartError::Signature);
         }

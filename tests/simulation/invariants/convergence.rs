@@ -11,6 +11,9 @@ use crate::world::World;
 
 const NAME: &str = "logs_converge";
 
+/// Stands for a rule where a key was revoked.
+const KEY_REVOKED: &str = "key-revoked";
+
 /// Every receiver has every item that is meant for it, withdrawn items are gone everywhere and
 /// answered for, and no message is still owed.
 pub fn invariant_logs_converge(world: &World) -> Held {
@@ -104,6 +107,8 @@ fn check_delivery(world: &World, hub: HubId, delivery: &DeliveryRecord) -> Held 
         (DeliveryState::Withheld { .. }, _) if record.state == ItemState::Retracted => {}
         (DeliveryState::Withheld { .. }, _) if has_lapsed(world, hub, delivery, &record) => {}
         (DeliveryState::Withheld { rules, .. }, _) if rules == &[NATIONAL_RULE] => {}
+        (DeliveryState::Withheld { rules, .. }, _)
+            if rules == &[KEY_REVOKED] && is_disowned(world, hub, &record) => {}
         (DeliveryState::Withheld { rules, .. }, _) => {
             return broken(
                 NAME,
@@ -133,6 +138,12 @@ fn check_answer(world: &World, hub: HubId, delivery: &DeliveryRecord) -> Held {
         return broken(NAME, hub, format_args!("{receiver} has not answered for {item}"));
     }
     Ok(())
+}
+
+/// Whether the originator has revoked the key that signed the item: nobody would take it.
+fn is_disowned(world: &World, hub: HubId, record: &ItemRecord) -> bool {
+    let hub = world.stations[&hub].hub.as_ref();
+    hub.is_some_and(|hub| hub.gate().charter().is_key_revoked(record.originator, record.key))
 }
 
 /// Whether the item, or the consent that a forward rests on, is past its end: then it is not owed

@@ -47,6 +47,10 @@ impl Hub {
         if record.originator == self.me {
             return Err(Refusal::OwnItem { item, to });
         }
+        let originator = record.originator;
+        if self.gate.charter().is_key_revoked(originator, record.key) {
+            return Err(Refusal::InDoubt { item, originator });
+        }
         if let Some(done) = self.forwarded(record.item, to) {
             let mut step = Step::default();
             step.then(After::Reply(id, done));

@@ -79,8 +79,9 @@ impl Hub {
             return;
         }
         let policies = gate.policies();
-        // Policies change nothing about what the authorities have approved.
+        // Policies change nothing about what the authorities have approved, nor about what members have decided.
         self.gate = gate.with_approvals(self.gate.approvals().clone());
+        self.see_own_acts();
         out.push(Output::Report(Event::PoliciesActivated { policies }));
     }
 }

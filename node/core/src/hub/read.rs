@@ -48,6 +48,11 @@ impl Hub {
             sender: record.sender,
             also_via: record.also_via.clone(),
             state: state.to_owned(),
+            provenance_in_doubt: (self.gate.charter()).is_in_doubt(
+                record.originator,
+                record.key,
+                record.created,
+            ),
             label: record.label.clone(),
             title: self.titles.get(&record.item).cloned(),
             created: record.created.millis(),

@@ -6,9 +6,11 @@ use testudo_crypto::digest::Digest;
 use testudo_crypto::seal::Identity;
 use testudo_policies::gate::Question;
 use testudo_policies::vocabulary::Action;
+use testudo_protocol::charter::KeyRefusal;
 use testudo_protocol::consent::ConsentError;
 use testudo_protocol::envelope::{
-    Envelope, EnvelopeError, Kind, LogEntry, OpenError, Opened, Opener, OuterFields, Verified,
+    Envelope, EnvelopeError, Kind, LogEntry, OpenError, Opened, Opener, OuterFields, SignedPartError,
+    Verified,
 };
 use testudo_protocol::exchange::Control;
 use testudo_protocol::id::{AudienceId, EnvelopeHash, HubId, ItemId, ItemRef, ItemVersion};
@@ -202,6 +204,8 @@ impl Hub {
                 .map_err(|error| PeerFault::of(&error)),
             // Ours to catch up with: the peer sends it again after the charter has arrived.
             Err(OpenError::NewerCharter { .. }) => Ok(()),
+            // The same: the originator of a forwarded item has a key of which we have not heard yet.
+            Err(OpenError::Signed(SignedPartError::Key(KeyRefusal::Unknown))) => Ok(()),
             // The network's delay: the peer's own gate denies it the next time.
             Err(OpenError::Consent(ConsentError::Expired)) => Ok(()),
             Err(error) => {
@@ -401,6 +405,7 @@ impl Hub {
             label: header.label.clone(),
             purpose: header.purpose.clone(),
             body_hash: header.body_hash,
+            key: header.key,
             created: header.created,
             stored: self.now,
             state: if newer {

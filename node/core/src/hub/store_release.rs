@@ -145,6 +145,7 @@ impl Hub {
             label: decided.label.clone(),
             purpose: decided.purpose.clone(),
             body_hash: decided.asked_hash,
+            key: header.key,
             created: header.created,
             stored: self.now,
             state: ItemState::Released,

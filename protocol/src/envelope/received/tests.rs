@@ -3,6 +3,7 @@ use testudo_crypto::seal::AudienceSecret;
 use testudo_crypto::sign::composite::CompositeSigningKey;
 
 use super::*;
+use crate::charter::KeyRefusal;
 use crate::envelope::{
     ATTACHMENTS_MAX, AttachmentKey, AttachmentRef, AttachmentRefError, AudienceKeyFields, DecisionRef,
     Header, Licence, RecipientEntry, Suite, key_tag,
@@ -267,7 +268,7 @@ fn another_realm_another_key_and_a_newer_charter_each_have_their_error() {
     ));
     assert!(matches!(
         try_with(&|_| (), &all[2].payload),
-        OpenError::Signed(SignedPartError::Key)
+        OpenError::Signed(SignedPartError::Key(KeyRefusal::Unknown))
     ));
     assert!(matches!(
         try_with(&|h| h.suite = Suite::Classical, fr),
