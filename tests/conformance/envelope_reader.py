@@ -373,6 +373,15 @@ def attachment_entry(reader):
     entry = {"name": reader.text(), "media type": reader.text()}
     entry |= {"content bytes": reader.u64(), "sealed bytes": reader.u64()}
     return entry | {"root": reader.take(32), "key": reader.take(32)}
+def licence(reader):
+    kind = reader.u32()
+    need(kind <= 3, "licence")
+    if kind < 3:
+        return (kind,)
+    hubs, classes = reader.many(lambda: code(reader.take(16))), reader.many(reader.u32)
+    need(hubs == sorted(set(hubs)) and classes == sorted(set(classes)) and max(classes, default=0) <= 4, "licence")
+    need(hubs or classes, "licence names nobody")
+    return (kind, hubs, classes, reader.u64())
 
 
 def header(charter, raw):
@@ -389,7 +398,9 @@ def header(charter, raw):
     found["national"] = reader.option(lambda: (code(reader.take(16)), reader.text()))
     found |= {"purpose": reader.text(), "kind": reader.u32()}
     found["supersedes"] = reader.option(lambda: (reader.take(16), reader.u32()))
-    found |= {"licence": reader.u32(), "body": reader.take(32)}
+    found["derived"] = reader.option(lambda: (reader.take(16), reader.u32()))
+    found["licence"] = licence(reader)
+    found["body"] = reader.take(32)
     found["attachments"] = reader.many(lambda: attachment_entry(reader))
     names = [entry["name"] for entry in found["attachments"]]
     need(len(names) <= 16 and len(set(names)) == len(names), "attachments")
@@ -469,6 +480,8 @@ def main():
         need(body == bundle, "another body")
         state["attachment"] = found["attachments"][0]
         need(found["classification"] == "NORMAL" and found["categories"][0] == ("TLP", "RESTRICTIVE", ["GREEN"]), "label")
+        need(found["licence"] == (3, ["SE"], [1, 2], 1_900_000_000), "licence")
+        need(found["derived"] == (b"\x22" * 16, 3), "derived from")
         return found
 
     case("audience-key.entry", open_key)

@@ -15,14 +15,15 @@ use testudo_protocol::announcement::{Announcement, AnnouncementFields};
 use testudo_protocol::charter::{Charter, CharterDocument, Member, Status, Voter};
 use testudo_protocol::consent::{ConsentFields, ConsentToken};
 use testudo_protocol::envelope::{
-    AttachmentRef, AudienceKey, AudienceKeyFields, DecisionRef, Envelope, Header, Kind, Licence, LogEntry,
-    Outer, OuterFields, RecipientEntry, Recipients, SignedPart, Suite, key_tag, sealing_context,
+    AttachmentRef, AudienceKey, AudienceKeyFields, DecisionRef, Envelope, Header, Kind, LogEntry, Outer,
+    OuterFields, RecipientEntry, Recipients, SignedPart, Suite, key_tag, sealing_context,
 };
 use testudo_protocol::exchange::{Control, Message};
 use testudo_protocol::id::{
     AudienceId, CharterVersion, EnvelopeHash, Hash, HubId, ItemId, ItemRef, ItemVersion, Sequence, Timestamp,
 };
 use testudo_protocol::label::{Class, Label, Level, Personal, Scope, Tlp};
+use testudo_protocol::licence::Licence;
 use testudo_protocol::notice::{Notice, NoticeAct, NoticeFields};
 use testudo_protocol::receipt::{Act, Receipt, ReceiptFields};
 use testudo_protocol::week::Week;
@@ -170,7 +171,15 @@ fn header(
         purpose: "situational-awareness".to_owned(),
         kind: Kind::Assessment,
         supersedes: None,
-        licence: Licence::ConsentOnly,
+        derived_from: Some(ItemRef {
+            item: ItemId::new([0x22; 16]),
+            version: ItemVersion::new(3),
+        }),
+        licence: Licence::Named {
+            hubs: [hub("SE")].into(),
+            classes: [Class::EuInstitution, Class::Associated].into(),
+            until: 1_900_000_000,
+        },
         body_hash: Digest::of(&bundle()).into(),
         attachments: vec![attachment.clone()],
     }

@@ -78,6 +78,7 @@ fn released(world: &mut World, hubs: &[&str], expires_at: u64) -> ItemRef {
         let draft = Draft {
             bundle,
             label: label.clone(),
+            licence: None,
             purpose: "situational-awareness".to_owned(),
             corrects: None,
             attachments: vec![attachment],

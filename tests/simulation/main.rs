@@ -38,6 +38,7 @@ mod controls;
 mod course;
 mod invariants;
 mod key_turns;
+mod onward;
 mod regressions;
 
 use std::collections::BTreeMap;

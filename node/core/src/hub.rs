@@ -9,9 +9,11 @@ mod courier;
 mod decide;
 mod deliver;
 mod deliveries;
+mod downgrade;
 mod erase;
 mod fetch;
 mod meeting;
+mod objects;
 mod policies;
 pub mod read;
 mod receive;
@@ -20,6 +22,7 @@ mod release;
 mod reseal;
 mod restore;
 mod serve;
+mod sources;
 mod step;
 mod store_release;
 mod tick;
@@ -55,6 +58,7 @@ use compose::Sealing;
 use courier::Packing;
 use deliver::{Flight, Loaded};
 use deliveries::Deliveries;
+use objects::ObjectIndex;
 pub use receive::LOGS_MAX;
 use recipient_key::WeeklyKey;
 use release::Job;
@@ -81,6 +85,7 @@ pub struct Hub {
 
     items: BTreeMap<ItemRef, ItemRecord>,
     titles: BTreeMap<ItemRef, String>,
+    objects: ObjectIndex,
     heads: BTreeMap<(HubId, AudienceId), Head>,
     deliveries: Deliveries,
     /// Openings of decisions on which a delivery still rests.

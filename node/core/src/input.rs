@@ -5,6 +5,7 @@ use testudo_policies::gate::Gate;
 use testudo_protocol::id::{Hash, HubId, ItemId, Timestamp};
 use testudo_protocol::label::Label;
 use testudo_protocol::ledger::Basis;
+use testudo_protocol::licence::Licence;
 
 use crate::blob::{BlobDone, BlobJobId, DraftAttachment};
 
@@ -147,6 +148,8 @@ pub struct Draft {
     pub bundle: Vec<u8>,
     /// How it may be handled.
     pub label: Label,
+    /// How it may be passed on; by default as its label says, and what draws on items of other hubs by consent alone.
+    pub licence: Option<Licence>,
     /// For what it is released.
     pub purpose: String,
     /// The item that this is a new version of.

@@ -9,6 +9,7 @@ use testudo_protocol::id::{
 };
 use testudo_protocol::label::Label;
 use testudo_protocol::ledger::{Basis, DecisionAct};
+use testudo_protocol::licence::Licence;
 use testudo_protocol::notice::NoticeAct;
 use testudo_protocol::week::Week;
 use zeroize::Zeroize as _;
@@ -42,6 +43,12 @@ pub struct ItemRecord {
     pub kind: Kind,
     /// How it may be handled.
     pub label: Label,
+    /// How it may be passed on.
+    pub licence: Licence,
+    /// The item of its originator that it was cut down from.
+    pub derived_from: Option<ItemRef>,
+    /// The items of other hubs that it draws on, of our own items alone.
+    pub sources: Vec<ItemRef>,
     /// For what it was released.
     pub purpose: String,
     /// SHA-256 of the bundle.
@@ -256,6 +263,8 @@ pub struct BodyRow {
     pub title: String,
     /// How many STIX objects it holds.
     pub objects: u32,
+    /// The pseudonyms of those that it holds as its own matter.
+    pub tags: Vec<[u8; 16]>,
     /// The signed part, to the byte.
     pub part: Vec<u8>,
 }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use testudo_protocol::id::{AudienceId, Hash, HubId, ItemId, ItemVersion};
-use testudo_protocol::label::Label;
+use testudo_protocol::label::{Label, Level, Tlp};
+use testudo_protocol::licence::Licence;
 
 /// The answer to a command that was carried out and is durable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,6 +184,28 @@ pub struct Preview {
     pub narrowed: Vec<HubId>,
     /// Who had no version before and would get this one; empty for a first version.
     pub widened: Vec<HubId>,
+    /// How it could be passed on.
+    pub licence: Licence,
+    /// The items of other hubs that it draws on.
+    pub sources: Vec<SourceView>,
+}
+
+/// An item of another hub that a draft draws on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceView {
+    /// The item.
+    pub item: ItemId,
+    /// Its version.
+    pub version: ItemVersion,
+    /// Whose it is.
+    pub originator: HubId,
+    /// Its level: the draft's is at least as high.
+    pub level: Level,
+    /// Its TLP label: the draft's is at least as strict.
+    pub tlp: Tlp,
+    /// The ids in the draft that stand in it.
+    pub objects: Vec<String>,
 }
 
 /// What other policies would change.
@@ -261,6 +284,10 @@ pub struct InboxEntry {
     pub state: String,
     /// How it may be handled.
     pub label: Label,
+    /// How it may be passed on.
+    pub licence: Licence,
+    /// The item that it was cut down from, if it was.
+    pub derived_from: Option<ItemId>,
     /// The title; absent once the content is destroyed.
     pub title: Option<String>,
     /// When it was made, milliseconds since 1970.

@@ -10,7 +10,7 @@ use super::payload_signature::PayloadSignature;
 use super::suite::Suite;
 use crate::charter::Charter;
 use crate::fault::Fault;
-use crate::id::{Hash, KeyTag};
+use crate::id::{Hash, ItemRef, KeyTag};
 use crate::wire::{self, EncodeError, Reader, prefixed};
 
 /// Header bytes, signature and body as they were made.
@@ -80,6 +80,12 @@ pub enum SignedPartError {
     /// The attachments cannot be what they are said to be.
     #[error("attachments are malformed")]
     Attachments(#[from] AttachmentRefError),
+    /// The licence is out of range or contradicts the label.
+    #[error("licence contradicts itself or the label")]
+    Licence,
+    /// The item claims to be derived from itself.
+    #[error("item cannot be derived from what it names")]
+    Derivation,
 }
 
 impl SignedPartError {
@@ -177,6 +183,14 @@ impl SignedPart {
         }
         header.label.check().map_err(|_| SignedPartError::Label)?;
         AttachmentRef::check_all(&header.attachments)?;
+        header
+            .licence
+            .check(&header.label)
+            .map_err(|_| SignedPartError::Licence)?;
+        let is_itself = |source: ItemRef| source.item == header.item.item;
+        if header.derived_from.is_some_and(is_itself) {
+            return Err(SignedPartError::Derivation);
+        }
         Ok(VerifiedPart { part: self, header })
     }
 }

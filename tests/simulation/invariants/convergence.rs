@@ -1,6 +1,7 @@
 //! After everyone can reach everyone again, everyone who may know something does.
 
 use testudo_core::records::{DeliveryRecord, DeliveryState, ItemRecord, ItemState};
+use testudo_protocol::consent::ConsentToken;
 use testudo_protocol::id::{HubId, Timestamp};
 use testudo_protocol::ledger::DecisionAct;
 use testudo_protocol::receipt::Receipt;
@@ -77,6 +78,22 @@ fn check_copy(world: &World, hub: HubId, record: &ItemRecord) -> Held {
     Ok(())
 }
 
+/// Whether something that an item draws on has been withdrawn, or consent for it has ended.
+fn a_source_no_longer_goes(world: &World, hub: HubId, receiver: HubId, record: &ItemRecord) -> bool {
+    let (disk, now) = (&world.stations[&hub].disk, world.clock(hub));
+    record.sources.iter().any(|item| {
+        let source = disk.item(*item);
+        let is_gone =
+            source.is_none_or(|source| matches!(source.state, ItemState::Retracted | ItemState::Expired));
+        let has_ended = |token: &ConsentToken| {
+            token.fields().item == *item
+                && token.fields().recipient == receiver
+                && token.fields().until <= now
+        };
+        is_gone || disk.consents().any(|token| has_ended(&token))
+    })
+}
+
 /// What the sender believes of a delivery is what the receiver holds.
 fn check_delivery(world: &World, hub: HubId, delivery: &DeliveryRecord) -> Held {
     let (item, receiver) = (delivery.item, delivery.receiver);
@@ -104,6 +121,8 @@ fn check_delivery(world: &World, hub: HubId, delivery: &DeliveryRecord) -> Held 
         (DeliveryState::Withheld { .. }, _) if record.state == ItemState::Retracted => {}
         (DeliveryState::Withheld { .. }, _) if has_lapsed(world, hub, delivery, &record) => {}
         (DeliveryState::Withheld { rules, .. }, _) if rules == &[NATIONAL_RULE] => {}
+        (DeliveryState::Withheld { rules, .. }, _)
+            if rules == &["R-18"] && a_source_no_longer_goes(world, hub, receiver, &record) => {}
         (DeliveryState::Withheld { rules, .. }, _) => {
             return broken(
                 NAME,

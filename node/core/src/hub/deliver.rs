@@ -58,6 +58,8 @@ pub(super) enum NoPermit {
 impl Hub {
     /// Stands for a rule id where the record of a decision cannot be found: nothing is sent without it.
     const NO_RECORD: &'static str = "no-recorded-decision";
+    /// Rule id where an item that this one draws on is no longer held.
+    const SOURCE_GONE: &'static str = "R-18";
 
     /// Reads what is queued for a connected peer, oldest first, up to the window.
     pub(super) fn push(&mut self, peer: HubId, out: &mut Vec<Output>) {
@@ -241,6 +243,10 @@ impl Hub {
             return Err(NoPermit::Denied(Vec::new()));
         }
         let consent = self.consents.get(&(item, self.me, receiver));
+        // What it draws on may have been withdrawn since, or its originator's consent may have ended.
+        let sources = self
+            .sources(&record.sources)
+            .ok_or_else(|| NoPermit::Denied(vec![Self::SOURCE_GONE.to_owned()]))?;
         let question = Question {
             action: if delivery.act == DecisionAct::Forward {
                 Action::Forward
@@ -252,8 +258,10 @@ impl Hub {
             item,
             body_hash: record.body_hash,
             label: &record.label,
+            licence: &record.licence,
             purpose: &record.purpose,
             consent,
+            sources: &sources,
             created: record.created,
             now: self.now,
         };

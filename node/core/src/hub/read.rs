@@ -49,6 +49,8 @@ impl Hub {
             also_via: record.also_via.clone(),
             state: state.to_owned(),
             label: record.label.clone(),
+            licence: record.licence.clone(),
+            derived_from: record.derived_from.map(|from| from.item),
             title: self.titles.get(&record.item).cloned(),
             created: record.created.millis(),
             stored: record.stored.millis(),

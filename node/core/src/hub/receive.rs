@@ -16,6 +16,7 @@ use testudo_protocol::ledger::{Entry, IncidentKind, Outcome};
 use testudo_protocol::receipt::{Act, Receipt, ReceiptFields};
 use testudo_protocol::sync::{Head, Place};
 
+use super::release::Summary;
 use super::step::{After, Step};
 use super::{Hub, PeerFault};
 use crate::input::CommandId;
@@ -349,6 +350,11 @@ impl Hub {
         {
             return Outcome::Objected;
         }
+        // Only the originator derives from its own item.
+        let source = header.derived_from.and_then(|source| self.latest(source.item));
+        if source.is_some_and(|known| known.originator != header.originator) {
+            return Outcome::Objected;
+        }
         let question = Question {
             action: if forwarded {
                 Action::Forward
@@ -360,8 +366,10 @@ impl Hub {
             item: header.item,
             body_hash: header.body_hash,
             label: &header.label,
+            licence: &header.licence,
             purpose: &header.purpose,
             consent: opened.consent(),
+            sources: &[],
             created: header.created,
             now: self.now,
         };
@@ -399,6 +407,9 @@ impl Hub {
             also_via: Vec::new(),
             kind: header.kind,
             label: header.label.clone(),
+            licence: header.licence.clone(),
+            derived_from: header.derived_from,
+            sources: Vec::new(),
             purpose: header.purpose.clone(),
             body_hash: header.body_hash,
             created: header.created,
@@ -413,12 +424,12 @@ impl Hub {
             acknowledged: None,
         };
         self.correct_earlier(step, header.item)?;
-        let bundle = opened.bundle();
-        let objects = u32::try_from(bundle.object_count()).unwrap_or(u32::MAX);
-        let title = bundle.title().to_owned();
+        let Summary { title, objects, tags } = Summary::of(opened.bundle(), &self.keys.audience);
+        self.objects.insert(record.item, tags.clone());
         let body = BodyRow {
             title: title.clone(),
             objects,
+            tags,
             part: opened.original().part().to_bytes(),
         };
         step.put(Family::Body, key::item(record.item), &body)?;

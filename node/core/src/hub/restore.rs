@@ -19,6 +19,7 @@ use super::Hub;
 use super::attachment::AttachmentDesk;
 use super::audience::PeerKey;
 use super::deliveries::Deliveries;
+use super::objects::ObjectIndex;
 use super::recipient_key::WeeklyKey;
 use super::step::Step;
 use super::tick::PUBLISHED_ROW;
@@ -130,6 +131,7 @@ impl Hub {
             fenced,
             items: BTreeMap::new(),
             titles: BTreeMap::new(),
+            objects: ObjectIndex::default(),
             heads: BTreeMap::new(),
             deliveries: Deliveries::default(),
             openings: BTreeMap::new(),
@@ -218,6 +220,7 @@ impl Hub {
                     version: testudo_protocol::id::ItemVersion::new(version),
                 };
                 self.titles.insert(item, row.title);
+                self.objects.insert(item, row.tags);
             }
             Family::Log => {
                 let (author, audience) = key.split_first_chunk::<16>()?;
