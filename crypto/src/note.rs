@@ -23,7 +23,7 @@ use std::fmt;
 
 use crate::base64_text::{self, Base64Error};
 use crate::keys::KeyError;
-use crate::sign::{Signature, verify_bare};
+use crate::sign::{Signature, SignerError, verify_bare};
 
 mod key;
 mod named_key;
@@ -112,13 +112,17 @@ pub enum NoteError {
     /// No known key signed the note.
     #[error("no known key signed the note")]
     NoKnownSigner,
+    /// The key that was to sign lies in a token that did not.
+    #[error("note is not signed")]
+    Signer(#[from] SignerError),
 }
 
 impl Note {
     /// Signs `text`, which ends in a newline.
     ///
     /// # Errors
-    /// [`NoteError::Text`], [`NoteError::Unsigned`] without a signer, or a limit exceeded.
+    /// [`NoteError::Text`], [`NoteError::Unsigned`] without a signer, a limit exceeded, or
+    /// [`NoteError::Signer`] if a key lies in a token that does not sign.
     pub fn sign(text: String, signers: &[&NoteSigner]) -> Result<Self, NoteError> {
         if !is_text(&text) {
             return Err(NoteError::Text);
@@ -179,7 +183,7 @@ impl Note {
     /// # Errors
     /// [`NoteError::TooManySignatures`] or [`NoteError::TooLong`]; the note is unchanged then.
     pub fn add_signature(&mut self, signer: &NoteSigner) -> Result<(), NoteError> {
-        let bytes = signer.sign(self.text.as_bytes()).to_bytes().to_vec();
+        let bytes = signer.sign(self.text.as_bytes())?.to_bytes().to_vec();
         self.attach(NoteSignature::new(signer.name(), signer.id(), bytes))
     }
 

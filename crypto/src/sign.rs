@@ -20,6 +20,10 @@ use crate::keys::{SigningKey, VerifyingKey};
 
 pub mod composite;
 pub mod mldsa;
+mod signer;
+
+pub(crate) use signer::sign_checked;
+pub use signer::{Preimage, Signer, SignerError, sign_with};
 
 /// Length of a signature, in bytes.
 pub const SIGNATURE_BYTES: usize = 64;

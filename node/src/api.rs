@@ -8,6 +8,7 @@ mod attachments;
 mod body;
 mod courier;
 mod health;
+mod keys;
 mod policy;
 mod routes;
 mod socket;
@@ -20,5 +21,6 @@ pub use body::{
 };
 pub use courier::PARCEL_HEADER;
 pub use health::{HealthListener, ListenError, listen};
+pub use keys::Followed;
 pub use policy::{ActivateBody, Activated};
 pub use socket::{BindError, Control, bind};

@@ -11,6 +11,7 @@ mod courier;
 mod doctor;
 mod explain;
 mod init;
+mod key;
 mod label;
 mod ledger;
 mod object;

@@ -4,6 +4,8 @@
 //! DIR/hub.toml                configuration
 //! DIR/card.json               what this hub shows to be admitted
 //! DIR/keys/*                  secrets, one file for each purpose, readable by the owner alone
+//! DIR/keys/next/*             the keys of a rotation that is under way
+//! DIR/own-acts/N.act          what this hub has decided about its own keys, signed by its root key
 //! DIR/charter/charter.note    the charter that this hub follows
 //! DIR/anchor/anchor.json      how far the ledger had come
 //! DIR/store/                  the database
@@ -12,25 +14,32 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use testudo_core::keys::HubKeys;
 use testudo_crypto::commit::Salt;
 use testudo_crypto::entropy::{Entropy, EntropyError};
 use testudo_crypto::keys::SigningKey;
-use testudo_crypto::seal::{ExposeSecret, Identity};
+use testudo_crypto::seal::Identity;
 use testudo_crypto::sign::composite::CompositeSigningKey;
+use testudo_crypto::sign::{Signer, SignerError};
 use testudo_crypto::vault::StorageKey;
 use testudo_protocol::charter::{Card, Charter, CharterError};
 use zeroize::Zeroizing;
 
 use crate::config::{Config, ConfigError, FILE_NAME};
 use crate::store::{ReadSecretError, WriteSecretError, read_secret, write_secret};
+use crate::token::{TokenError, TokenSigner};
+
+mod rotation;
+
+pub use rotation::OperationalKind;
 
 /// Name of the charter file in its folder.
 const CHARTER_FILE: &str = "charter.note";
 
 /// A hub's folder with its checked configuration.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct HubFolder {
     /// The configuration in force.
     pub config: Config,
@@ -81,6 +90,24 @@ pub enum FolderError {
         /// Which file.
         path: PathBuf,
     },
+    /// The root key would stay with the keys that it certifies.
+    #[error("root key `{}` would lie inside the hub's folder; name a file elsewhere, best on a medium that is taken offline", path.display())]
+    RootInside {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is a root key already.
+    #[error("root key `{}` exists already; name a new file, one root key serves one hub", path.display())]
+    RootExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A key in a token cannot be used.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// A key did not sign.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
     /// The system has no randomness.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -99,17 +126,19 @@ impl HubFolder {
         })
     }
 
-    /// Makes fresh keys in a folder that holds no hub yet.
+    /// Makes fresh keys in a folder that holds no hub yet, and a root key in a file outside of it.
     ///
     /// The configuration file is written last: a crash in between leaves a folder that `open`
     /// refuses and `create` refuses, and that holds nothing but keys nobody has seen.
     ///
     /// # Errors
-    /// [`FolderError::Exists`] and everything that can go wrong with files.
+    /// [`FolderError::Exists`], [`FolderError::RootInside`], [`FolderError::RootExists`] and everything that can
+    /// go wrong with files.
     pub fn create(
         root: &Path,
         configuration: &str,
-        card: impl FnOnce(&HubKeys) -> Card,
+        root_key: &Path,
+        card: impl FnOnce(&HubKeys, &SigningKey) -> Result<Card, SignerError>,
     ) -> Result<Card, FolderError> {
         let occupied = std::fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some());
         if occupied {
@@ -117,25 +146,24 @@ impl HubFolder {
                 path: root.to_owned(),
             });
         }
+        check_root_key(root, root_key)?;
         let keys_folder = root.join("keys");
         for folder in [keys_folder.clone(), root.join("charter"), root.join("anchor")] {
             private_folder(&folder)?;
         }
         let mut entropy = Entropy::from_os()?;
-        for name in [TRANSPORT, LEDGER, GOVERNANCE, AUDIENCE, STORAGE] {
+        for name in [GOVERNANCE, AUDIENCE, STORAGE] {
             write_secret(&keys_folder.join(name), &*Zeroizing::new(entropy.bytes32()))?;
         }
-        let payload = CompositeSigningKey::generate(&mut entropy).seed();
-        write_secret(&keys_folder.join(PAYLOAD), &*payload)?;
-        let identities = [
-            (IDENTITY, Identity::generate_hybrid(&mut entropy)),
-            (CLASSICAL, Identity::x25519_generate()),
-        ];
-        for (name, identity) in identities {
-            let secret = identity.to_secret();
-            write_secret(&keys_folder.join(name), secret.expose_secret().as_bytes())?;
+        for kind in OperationalKind::ALL {
+            write_secret(&keys_folder.join(kind.file()), &kind.draw(&mut entropy))?;
         }
-        let card = card(&read_keys(&keys_folder)?);
+        let root_seed = Zeroizing::new(entropy.bytes32());
+        write_secret(root_key, &*root_seed)?;
+        let card = card(
+            &read_keys(&[&keys_folder], None)?,
+            &SigningKey::from_seed(root_seed),
+        )?;
         let text = serde_json::to_string_pretty(&card).unwrap_or_default();
         write_file(&root.join("card.json"), &text)?;
         write_file(&root.join(FILE_NAME), configuration)?;
@@ -160,7 +188,15 @@ impl HubFolder {
     /// # Errors
     /// [`FolderError::Secret`], with the `chmod` line where others may read it.
     pub fn keys(&self) -> Result<HubKeys, FolderError> {
-        read_keys(&self.config.keys)
+        self.read_keys(&[&self.config.keys])
+    }
+
+    /// Every secret but the storage key, each from the first of these folders that has it, or from the token.
+    fn read_keys(&self, folders: &[&Path]) -> Result<HubKeys, FolderError> {
+        let token = self.config.token.as_ref();
+        let in_token = token.and_then(|keys| Some((&keys.token, keys.ledger.as_ref()?)));
+        let ledger = in_token.map(|(token, label)| TokenSigner::shared(token, label));
+        read_keys(folders, ledger.transpose()?)
     }
 
     /// The key that seals what is stored.
@@ -168,21 +204,29 @@ impl HubFolder {
     /// # Errors
     /// As [`Self::keys`].
     pub fn storage_key(&self) -> Result<StorageKey, FolderError> {
-        Ok(StorageKey::from_bytes(seed(&self.config.keys, STORAGE)?))
+        Ok(StorageKey::from_bytes(seed(self.config.keys.join(STORAGE))?))
     }
 
     /// What is wrong with the secret files, each looked at by itself.
     pub fn secret_faults(&self) -> Vec<FolderError> {
         let keys = &self.config.keys;
-        let seeds = [TRANSPORT, LEDGER, GOVERNANCE, AUDIENCE, STORAGE];
-        let seeds = seeds.map(|name| seed::<32>(keys, name).err());
-        let payload = seed::<{ PAYLOAD_BYTES }>(keys, PAYLOAD).err();
-        let identities = [IDENTITY, CLASSICAL].map(|name| identity(keys, name).err());
-        seeds
-            .into_iter()
-            .chain([payload])
-            .chain(identities)
-            .flatten()
+        let in_token = (self.config.token.as_ref()).is_some_and(|token| token.ledger.is_some());
+        let fault = |kind: &OperationalKind| {
+            let path = keys.join(kind.file());
+            match kind {
+                OperationalKind::Ledger if in_token => None,
+                OperationalKind::Payload => seed::<PAYLOAD_BYTES>(path).err(),
+                OperationalKind::Recipient | OperationalKind::RecipientClassical => identity(path).err(),
+                _ => seed::<32>(path).err(),
+            }
+        };
+        let others = [GOVERNANCE, AUDIENCE, STORAGE];
+        (OperationalKind::ALL.iter().filter_map(fault))
+            .chain(
+                others
+                    .into_iter()
+                    .filter_map(|name| seed::<32>(keys.join(name)).err()),
+            )
             .collect()
     }
 
@@ -212,30 +256,67 @@ impl HubFolder {
 /// Length of the seed of the signing key of envelopes, in bytes: 32 for each of its halves.
 const PAYLOAD_BYTES: usize = 64;
 
-const TRANSPORT: &str = "transport.key";
-const PAYLOAD: &str = "payload.key";
-const LEDGER: &str = "ledger.key";
 const GOVERNANCE: &str = "governance.key";
 const AUDIENCE: &str = "audience.key";
 const STORAGE: &str = "storage.key";
-const IDENTITY: &str = "recipient.age";
-const CLASSICAL: &str = "recipient-classical.age";
 
-fn read_keys(folder: &Path) -> Result<HubKeys, FolderError> {
-    let key = |name| seed(folder, name).map(|seed: Zeroizing<[u8; 32]>| SigningKey::from_seed(seed));
+/// Reads every secret but the storage key; `ledger` is the one that lies in a token, if it does.
+fn read_keys(folders: &[&Path], ledger: Option<Arc<dyn Signer>>) -> Result<HubKeys, FolderError> {
+    let at = |name: &str| {
+        let mut paths = folders.iter().map(|folder| folder.join(name));
+        let found = paths.find(|path| path.exists());
+        // Where none has it, the error names the place where it belongs.
+        found.unwrap_or_else(|| folders.last().map(|folder| folder.join(name)).unwrap_or_default())
+    };
+    let of = |kind: OperationalKind| at(kind.file());
+    let key = |path: PathBuf| seed(path).map(|seed: Zeroizing<[u8; 32]>| SigningKey::from_seed(seed));
     Ok(HubKeys {
-        transport: key(TRANSPORT)?,
-        payload: CompositeSigningKey::from_seed(seed(folder, PAYLOAD)?),
-        ledger: key(LEDGER)?,
-        governance: key(GOVERNANCE)?,
-        identity: identity(folder, IDENTITY)?,
-        classical: identity(folder, CLASSICAL)?,
-        audience: Salt::from_bytes(seed(folder, AUDIENCE)?),
+        transport: key(of(OperationalKind::Transport))?,
+        payload: CompositeSigningKey::from_seed(seed(of(OperationalKind::Payload))?),
+        ledger: match ledger {
+            Some(ledger) => ledger,
+            None => Arc::new(key(of(OperationalKind::Ledger))?),
+        },
+        cosigning: key(of(OperationalKind::Cosigning))?,
+        governance: key(at(GOVERNANCE))?,
+        identity: identity(of(OperationalKind::Recipient))?,
+        classical: identity(of(OperationalKind::RecipientClassical))?,
+        audience: Salt::from_bytes(seed(at(AUDIENCE))?),
     })
 }
 
-fn identity(folder: &Path, name: &str) -> Result<Identity, FolderError> {
-    let path = folder.join(name);
+/// Reads the root key of a hub, on the machine where it lies.
+///
+/// # Errors
+/// [`FolderError::Secret`], with the `chmod` line where others may read it.
+pub fn read_root_key(path: &Path) -> Result<SigningKey, FolderError> {
+    Ok(SigningKey::from_seed(seed::<32>(path.to_owned())?))
+}
+
+/// Refuses a root key that would stay beside what it certifies, or take another one's place.
+fn check_root_key(root: &Path, root_key: &Path) -> Result<(), FolderError> {
+    let path = || root_key.to_owned();
+    let absolute = |path: &Path| {
+        // Of the folder as it is, so that no link leads back inside; of one that is not there yet, its name.
+        let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let found = folder.canonicalize().or_else(|_| std::path::absolute(folder));
+        found.map(|folder| folder.join(path.file_name().unwrap_or_default()))
+    };
+    let io = |source| FolderError::Io { path: path(), source };
+    if absolute(root_key)
+        .map_err(io)?
+        .starts_with(absolute(root).map_err(io)?)
+    {
+        return Err(FolderError::RootInside { path: path() });
+    }
+    if root_key.exists() {
+        return Err(FolderError::RootExists { path: path() });
+    }
+    Ok(())
+}
+
+fn identity(path: PathBuf) -> Result<Identity, FolderError> {
     let secret = read_secret(&path)?;
     let identity = std::str::from_utf8(&secret)
         .ok()
@@ -243,8 +324,7 @@ fn identity(folder: &Path, name: &str) -> Result<Identity, FolderError> {
     identity.ok_or(FolderError::Malformed { path })
 }
 
-fn seed<const BYTES: usize>(folder: &Path, name: &str) -> Result<Zeroizing<[u8; BYTES]>, FolderError> {
-    let path = folder.join(name);
+fn seed<const BYTES: usize>(path: PathBuf) -> Result<Zeroizing<[u8; BYTES]>, FolderError> {
     let bytes = read_secret(&path)?;
     <[u8; BYTES]>::try_from(bytes.as_slice())
         .map(Zeroizing::new)

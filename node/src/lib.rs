@@ -15,6 +15,7 @@ pub mod telemetry;
 pub mod blobs;
 pub mod folder;
 pub mod store;
+pub mod token;
 pub mod transport;
 
 pub mod process;

@@ -3,13 +3,18 @@
 //! Preview, release, forward, every later sending and the receiver's own intake ask here, so
 //! that who the screen names is who gets it. The gate knows the charter and the policies and
 //! nothing else; the time and the item are arguments.
+//!
+//! Two rules that no Cedar policy can state are asked here as well: the licence of a forward, and the items
+//! of other hubs that a draft draws on.
+
+mod question;
 
 use std::collections::BTreeSet;
 
 use testudo_protocol::charter::{Charter, Member};
-use testudo_protocol::consent::ConsentToken;
-use testudo_protocol::id::{CharterVersion, Hash, HubId, ItemRef, Timestamp};
-use testudo_protocol::label::Label;
+use testudo_protocol::id::{CharterVersion, Hash, HubId, Timestamp};
+use testudo_protocol::label::Class;
+use testudo_protocol::licence::Onward;
 use testudo_protocol::statement::{Accreditation, CryptoApproval};
 
 use crate::date::Date;
@@ -21,6 +26,8 @@ use crate::permit::Allowed;
 use crate::prepared::{PrepareError, Prepared};
 use crate::request::{Assessment, Context, Peer};
 use crate::vocabulary::{Action, Channel, Level};
+
+pub use question::{Question, Source};
 
 #[cfg(all(feature = "ungated", not(debug_assertions)))]
 compile_error!("the feature `ungated` turns the gate off and is for the canary test alone");
@@ -70,31 +77,6 @@ pub enum GateError {
 /// Policies that are not in force, to be looked through: it answers, and can allow nothing.
 pub struct Trial(Gate);
 
-/// What is asked about: one item and who would send it.
-#[derive(Clone, Debug)]
-pub struct Question<'a> {
-    /// Release by the originator or forward by somebody else.
-    pub action: Action,
-    /// Who would send.
-    pub sender: HubId,
-    /// Who signed the label.
-    pub originator: HubId,
-    /// The item.
-    pub item: ItemRef,
-    /// Its body.
-    pub body_hash: Hash,
-    /// Its label.
-    pub label: &'a Label,
-    /// Purpose of the release.
-    pub purpose: &'a str,
-    /// A consent token; the gate verifies it itself.
-    pub consent: Option<&'a ConsentToken>,
-    /// When the item was made: its national marking is read as of that day.
-    pub created: Timestamp,
-    /// The time.
-    pub now: Timestamp,
-}
-
 /// The gate's answer.
 #[derive(Debug)]
 pub enum Answer {
@@ -127,8 +109,16 @@ impl Denied {
         &self.failed
     }
 
-    fn of(decision: &Decision) -> Self {
-        let mut rules = decision.rules().to_vec();
+    /// What the policies say, and the rules that no policy states.
+    fn joined(decision: &Decision, more: &[&str]) -> Self {
+        let denies = !decision.is_permit();
+        let mut rules = if denies {
+            decision.rules().to_vec()
+        } else {
+            Vec::new()
+        };
+        rules.extend(more.iter().map(|rule| (*rule).to_owned()));
+        rules.sort();
         if !decision.errors().is_empty() {
             rules.push(Self::ERROR.to_owned());
         }
@@ -141,6 +131,33 @@ impl Denied {
         }
     }
 }
+
+/// What the originator of an item has said about one forward of it.
+#[derive(Clone, Copy)]
+struct Leave {
+    /// It consents to this receiver.
+    consented: bool,
+    /// Its licence does not stand against it.
+    licensed: bool,
+}
+
+/// What the policies and the originator say together.
+struct Ruling {
+    decision: Decision,
+    leave: Leave,
+}
+
+impl Ruling {
+    fn permits(&self) -> bool {
+        self.decision.is_permit() && self.leave.licensed
+    }
+}
+
+/// Rule id of a forward outside the item's licence.
+const LICENCE: &str = "R-22";
+
+/// Rule id of a draft for somebody who may not have what it draws on.
+const SOURCES: &str = "R-18";
 
 impl Gate {
     /// Sets up the gate.
@@ -178,6 +195,15 @@ impl Gate {
         Self { approvals, ..self }
     }
 
+    /// The same policies and approvals under another view of the charter.
+    ///
+    /// # Errors
+    /// [`GateError`] if its members do not fit the policies.
+    pub fn under(&self, charter: Charter) -> Result<Self, GateError> {
+        let gate = Self::assemble(self.engine.clone(), charter)?;
+        Ok(gate.with_approvals(self.approvals.clone()))
+    }
+
     /// What has been approved.
     pub fn approvals(&self) -> &Approvals {
         &self.approvals
@@ -212,34 +238,70 @@ impl Gate {
         self.policies
     }
 
-    /// Asks for one receiver: charter, label, baseline and the acting hub's national policy.
+    /// Asks for one receiver: charter, label, licence, sources, baseline and the acting hub's national policy.
     pub fn ask(&self, question: &Question<'_>, receiver: HubId) -> Answer {
+        let ruling = self.rule(question, receiver, Asked::Sending);
         self.answer(
             question,
             receiver,
-            &self.decide(question, receiver, Asked::Sending),
+            &ruling,
+            self.sources_go_to(question, receiver),
         )
     }
 
     /// Asks for many receivers at once: the same answers as [`Self::ask`], one evaluation for all receivers
     /// that the policies cannot tell apart.
     pub fn ask_each(&self, question: &Question<'_>, receivers: &[HubId]) -> Vec<Answer> {
-        if question.consent.is_some() {
-            // A token changes the item for its recipient alone.
-            return receivers
-                .iter()
-                .map(|receiver| self.ask(question, *receiver))
-                .collect();
+        let mut is_free = vec![true; receivers.len()];
+        for source in question.sources {
+            let onward = |receiver| source.onward(question.sender, receiver, question.now);
+            let rulings = self.rule_each(&onward(question.sender), receivers, onward);
+            for ((free, receiver), ruling) in is_free.iter_mut().zip(receivers).zip(rulings) {
+                *free &= *receiver == source.originator || ruling.permits();
+            }
         }
-        let item = self.prepared.item(
-            &self.assessment(question, question.originator),
-            &self.context(question),
-        );
-        let decide = |receiver: &HubId| item.decide(question.action, receiver.as_str(), Asked::Sending);
-        receivers
-            .iter()
-            .map(|receiver| self.answer(question, *receiver, &decide(receiver)))
+        let rulings = self.rule_each(question, receivers, |_| question.clone());
+        (receivers.iter().zip(rulings).zip(is_free))
+            .map(|((receiver, ruling), is_free)| self.answer(question, *receiver, &ruling, is_free))
             .collect()
+    }
+
+    /// Rules for each receiver. Whom the originator has consented to is asked about alone: consent changes the
+    /// item for its recipient.
+    fn rule_each<'q>(
+        &self,
+        shared: &Question<'_>,
+        receivers: &[HubId],
+        of: impl Fn(HubId) -> Question<'q>,
+    ) -> Vec<Ruling> {
+        let item = self
+            .prepared
+            .item(&self.assessment(shared, None), &self.context(shared));
+        let rule = |receiver: &HubId| {
+            let question = of(*receiver);
+            let leave = self.leave(&question, *receiver);
+            let decision = if leave.consented {
+                self.decide(&question, *receiver, leave, Asked::Sending)
+            } else {
+                item.decide(question.action, receiver.as_str(), Asked::Sending)
+            };
+            Ruling { decision, leave }
+        };
+        receivers.iter().map(rule).collect()
+    }
+
+    fn rule(&self, question: &Question<'_>, receiver: HubId, asked: Asked) -> Ruling {
+        let leave = self.leave(question, receiver);
+        let decision = self.decide(question, receiver, leave, asked);
+        Ruling { decision, leave }
+    }
+
+    /// Whether a receiver may have everything that an item draws on, whatever the item's own label says.
+    pub fn sources_go_to(&self, question: &Question<'_>, receiver: HubId) -> bool {
+        question.sources.iter().all(|source| {
+            let onward = source.onward(question.sender, receiver, question.now);
+            receiver == source.originator || self.rule(&onward, receiver, Asked::Sending).permits()
+        })
     }
 
     /// The denials among the answers to many receivers, in their order; nobody is allowed anything by this.
@@ -258,10 +320,16 @@ impl Gate {
         self.engine.markings()
     }
 
-    fn answer(&self, question: &Question<'_>, receiver: HubId, decision: &Decision) -> Answer {
+    fn answer(&self, question: &Question<'_>, receiver: HubId, ruling: &Ruling, is_free: bool) -> Answer {
+        let decision = &ruling.decision;
+        let outside = [
+            (!is_free).then_some(SOURCES),
+            (!ruling.leave.licensed).then_some(LICENCE),
+        ];
+        let outside: Vec<&str> = outside.into_iter().flatten().collect();
         // The demonstration that the canary check works needs a hub whose gate is off; such a
         // build calls itself `testudo-ungated` and cannot be made in release.
-        if decision.is_permit() || cfg!(feature = "ungated") {
+        if (decision.is_permit() && outside.is_empty()) || cfg!(feature = "ungated") {
             return Answer::Allowed(Allowed::new(
                 question,
                 receiver,
@@ -270,7 +338,7 @@ impl Gate {
                 decision.rules().to_vec(),
             ));
         }
-        Answer::Denied(Denied::of(decision))
+        Answer::Denied(Denied::joined(decision, &outside))
     }
 
     /// Asks this hub's own intake policy about an item that has arrived.
@@ -278,11 +346,11 @@ impl Gate {
     /// # Errors
     /// [`Denied`] with the intake rules, which never leave this hub.
     pub fn ask_intake(&self, question: &Question<'_>, receiver: HubId) -> Result<(), Denied> {
-        let decision = self.decide(question, receiver, Asked::Intake);
+        let decision = self.rule(question, receiver, Asked::Intake).decision;
         if decision.is_permit() {
             Ok(())
         } else {
-            Err(Denied::of(&decision))
+            Err(Denied::joined(&decision, &[]))
         }
     }
 
@@ -294,23 +362,21 @@ impl Gate {
             .collect()
     }
 
-    fn decide(&self, question: &Question<'_>, receiver: HubId, asked: Asked) -> Decision {
-        let assessment = self.assessment(question, receiver);
+    fn decide(&self, question: &Question<'_>, receiver: HubId, leave: Leave, asked: Asked) -> Decision {
+        let consented = leave.consented.then_some(receiver);
+        let assessment = self.assessment(question, consented);
         let context = self.context(question);
         self.prepared
             .decide(question.action, receiver.as_str(), &assessment, &context, asked)
     }
 
-    fn assessment(&self, question: &Question<'_>, receiver: HubId) -> Assessment {
+    fn assessment(&self, question: &Question<'_>, consented: Option<HubId>) -> Assessment {
         let label = question.label;
         let codes = |hubs: &BTreeSet<HubId>| hubs.iter().map(HubId::to_string).collect::<BTreeSet<_>>();
         let mut rel_to = codes(&label.rel_to);
-        let mut consent = BTreeSet::new();
-        if self.consents(question, receiver) {
-            // policy.md: for `forward` the peer with a verified token joins both sets for this decision.
-            consent.insert(receiver.to_string());
-            rel_to.insert(receiver.to_string());
-        }
+        // policy.md: for `forward` the peer with a verified consent joins both sets for this decision.
+        let consent: BTreeSet<String> = consented.iter().map(HubId::to_string).collect();
+        rel_to.extend(consent.iter().cloned());
         Assessment {
             originator: question.originator.to_string(),
             label_ok: label.check().is_ok() && self.is_marking_kept(question),
@@ -337,19 +403,38 @@ impl Gate {
         self.engine.markings().check(question.label, date).is_ok()
     }
 
-    fn consents(&self, question: &Question<'_>, receiver: HubId) -> bool {
-        let subject = testudo_protocol::consent::ConsentSubject {
-            originator: question.originator,
-            item: question.item,
-            body_hash: question.body_hash,
+    /// What the originator has said about this forward: by a token, or in advance by its licence.
+    fn leave(&self, question: &Question<'_>, receiver: HubId) -> Leave {
+        let (consented, licensed) = match (question.action, self.onward(question, receiver)) {
+            (Action::Forward, Onward::Granted) => (true, true),
+            (Action::Forward, Onward::AsLabelled) => (self.has_token(question, receiver), true),
+            (Action::Forward, Onward::WithToken) => {
+                let has_token = self.has_token(question, receiver);
+                (has_token, has_token)
+            }
+            (Action::Forward, Onward::Never) => (false, false),
+            _ => (false, true),
         };
-        question.action == Action::Forward
-            && question.consent.is_some_and(|token| {
-                token.fields().holder == question.sender
-                    && token
-                        .verify(&self.charter, &subject, receiver, question.now)
-                        .is_ok()
-            })
+        Leave { consented, licensed }
+    }
+
+    /// Whether a verified token is for this sender and this receiver.
+    fn has_token(&self, question: &Question<'_>, receiver: HubId) -> bool {
+        question.consent.is_some_and(|token| {
+            token.fields().holder == question.sender
+                && token.fields().recipient == receiver
+                && token
+                    .verify(&self.charter, &question.subject(), receiver, question.now)
+                    .is_ok()
+        })
+    }
+
+    /// What the licence says about one receiver; a hub that is no member is in none.
+    fn onward(&self, question: &Question<'_>, receiver: HubId) -> Onward {
+        let class: Option<Class> = self.charter.member(receiver).map(|member| member.class);
+        class.map_or(Onward::Never, |class| {
+            question.licence.about(receiver, class, question.now)
+        })
     }
 
     fn context(&self, question: &Question<'_>) -> Context {

@@ -124,9 +124,8 @@ impl Announcement {
             return Err(AnnouncementError::Malformed);
         }
         let unsigned = charter.realm().bind(&unsigned(&fields));
-        let is_signed = charter
-            .signing_key(hub)
-            .is_some_and(|key| signature.verifies(DOMAIN, &unsigned, key));
+        let mut keys = charter.signing_keys_at(hub, made);
+        let is_signed = keys.any(|key| signature.verifies(DOMAIN, &unsigned, key));
         if !is_signed {
             return Err(AnnouncementError::Signature { hub });
         }

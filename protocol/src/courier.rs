@@ -157,10 +157,9 @@ impl<'a> Parcel<'a> {
         if to != me {
             return Err(ParcelError::OtherReceiver { to, me });
         }
-        let key = charter.payload_key(from).ok_or(ParcelError::Signature { from })?;
-        let message = charter.realm().bind(self.signed);
-        sign::verify(&key, sign::Domain::COURIER, &message, &self.signature)
-            .map_err(|_| ParcelError::Signature { from })?;
+        if !charter.verifies(from, sign::Domain::COURIER, self.signed, &self.signature) {
+            return Err(ParcelError::Signature { from });
+        }
         Ok(VerifiedParcel {
             from,
             time: self.time,

@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 use testudo_crypto::attachment::PIECE_BYTES_MAX;
 
-use crate::id::{AudienceId, CharterVersion, EnvelopeHash, Hash, ItemRef, Sequence};
+use crate::charter::OwnHead;
+use crate::id::{AudienceId, CharterVersion, EnvelopeHash, Hash, HubId, ItemRef, Sequence};
 use crate::receipt::Act;
 use crate::wire::{self, DecodeError};
 
@@ -15,6 +16,9 @@ const VERSION: u16 = 1;
 
 /// Largest control message, in bytes: a token, a sealed notice.
 pub const CONTROL_BYTES_MAX: usize = 16 * 1024;
+
+/// Most entries of [`Control::OwnHeads`]: as many as fit a control message; the rest follows in another.
+pub const OWN_HEADS_MAX: usize = 128;
 
 /// A message between hubs.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,6 +127,17 @@ pub enum Control {
         /// What this answers.
         ask: u64,
     },
+    /// The newest of the members' own acts that the sender knows; at most [`OWN_HEADS_MAX`].
+    OwnHeads(Vec<OwnHead>),
+    /// Asks for a member's own acts.
+    OwnActsWanted {
+        /// Whose.
+        member: HubId,
+        /// From which place on.
+        from: u64,
+    },
+    /// One act by which a member decides about itself.
+    OwnAct(Vec<u8>),
 }
 
 impl std::fmt::Debug for Message {
@@ -157,6 +172,9 @@ impl std::fmt::Debug for Control {
             Self::Welcome => f.write_str("Welcome"),
             Self::PieceAsk(ask) => write!(f, "PieceAsk({} from group {})", ask.item, ask.first),
             Self::NotHere { .. } => f.write_str("NotHere"),
+            Self::OwnHeads(heads) => write!(f, "OwnHeads({})", heads.len()),
+            Self::OwnActsWanted { member, from } => write!(f, "OwnActsWanted({member} from {from})"),
+            Self::OwnAct(bytes) => write!(f, "OwnAct({} bytes)", bytes.len()),
         }
     }
 }

@@ -6,13 +6,19 @@ use testudo_crypto::note::{Note, NoteSigner};
 use testudo_crypto::seal::Identity;
 use testudo_crypto::sign::composite::CompositeSigningKey;
 
-use crate::charter::{Charter, CharterDocument, Member, MemberKeys, Status, Voter};
+use crate::charter::{
+    Charter, CharterDocument, KeyCertificate, Member, MemberKeys, OperationalKeys, OwnAct, OwnActFields,
+    OwnDeed, Status, Voter,
+};
 use crate::envelope::Suite;
-use crate::id::{CharterVersion, Hash, HubId};
+use crate::id::{CharterVersion, Hash, HubId, Timestamp};
 use crate::label::Class;
+use crate::realm::Realm;
 
 /// The secrets of one member.
 pub struct Secrets {
+    /// What they differ by.
+    pub seed: u8,
     /// Payload key.
     pub payload: CompositeSigningKey,
     /// Governance key.
@@ -37,17 +43,46 @@ pub fn secrets(seed: u8) -> Secrets {
         payload: Hash::new(payload.classical().verifying_key().to_bytes()),
         payload_pq: testudo_crypto::digest::hex(&both[32..]),
         ledger: public(3),
+        cosigning: public(6),
         governance: public(4),
         recipient: identity.recipient().to_string(),
         recipient_classical: classical.recipient().to_string(),
     };
     Secrets {
+        seed,
         payload,
         governance: key(4),
         identity,
         classical,
         keys,
     }
+}
+
+/// A root key that differs by `seed`.
+pub fn root_key(seed: u8) -> SigningKey {
+    SigningKey::from_seed([seed.wrapping_mul(16).wrapping_add(7); 32])
+}
+
+/// Keys of daily work that differ by `seed`.
+pub fn operational(seed: u8) -> OperationalKeys {
+    secrets(seed).keys.operational()
+}
+
+/// The first certificate of a root key over these keys.
+pub fn certificate(member: HubId, keys: &MemberKeys, root: &SigningKey) -> KeyCertificate {
+    let fields = OwnActFields {
+        member,
+        counter: 1,
+        previous: Hash::new([0; 32]),
+        made: Timestamp::from_seconds(1_700_000_000),
+        deed: OwnDeed::Certify {
+            keys: Box::new(keys.operational()),
+            valid_until: 2_000_000_000,
+        },
+    };
+    let realm = Realm::new("test", "live").unwrap();
+    let act = OwnAct::sign(fields, root, &realm).unwrap();
+    KeyCertificate::of(&act, &root.verifying_key()).unwrap()
 }
 
 /// A hybrid identity that differs by `seed`.
@@ -76,6 +111,7 @@ pub fn member(code: &str, class: Class, secrets: &Secrets) -> Member {
         caps: Default::default(),
         tags: Default::default(),
         keys: secrets.keys.clone(),
+        certificate: certificate(hub(code), &secrets.keys, &root_key(secrets.seed)),
         address: "127.0.0.1:4001".parse().unwrap(),
     }
 }

@@ -35,6 +35,7 @@ pub mod wire;
 
 pub mod bundle;
 pub mod label;
+pub mod licence;
 
 pub mod charter;
 pub mod statement;

@@ -131,12 +131,12 @@ impl Notice {
     /// [`NoticeError::Signature`].
     pub fn verify(&self, charter: &Charter) -> Result<(), NoticeError> {
         let originator = self.fields.originator;
-        let key = charter
-            .payload_key(originator)
-            .ok_or(NoticeError::Signature { originator })?;
-        let message = charter.realm().bind(&unsigned(&self.fields));
-        sign::verify(&key, sign::Domain::NOTICE, &message, &self.signature)
-            .map_err(|_| NoticeError::Signature { originator })
+        let message = unsigned(&self.fields);
+        if charter.verifies(originator, sign::Domain::NOTICE, &message, &self.signature) {
+            Ok(())
+        } else {
+            Err(NoticeError::Signature { originator })
+        }
     }
 }
 

@@ -151,12 +151,12 @@ impl Receipt {
     /// [`ReceiptError::Signature`].
     pub fn verify(&self, charter: &Charter) -> Result<(), ReceiptError> {
         let receiver = self.fields.receiver;
-        let key = charter
-            .payload_key(receiver)
-            .ok_or(ReceiptError::Signature { receiver })?;
-        let message = charter.realm().bind(&unsigned(&self.fields));
-        sign::verify(&key, sign::Domain::RECEIPT, &message, &self.signature)
-            .map_err(|_| ReceiptError::Signature { receiver })
+        let message = unsigned(&self.fields);
+        if charter.verifies(receiver, sign::Domain::RECEIPT, &message, &self.signature) {
+            Ok(())
+        } else {
+            Err(ReceiptError::Signature { receiver })
+        }
     }
 }
 

@@ -59,7 +59,9 @@ impl Federation {
                 "--realm",
                 "live",
                 "--listen",
-                listen
+                listen,
+                "--root-key",
+                federation.folder.root_key(hub)
             ]);
             federation.desk(hub).run::<IgnoredAny>(init)?;
         }

@@ -95,6 +95,11 @@ impl Folder {
         self.path.join(hub.code())
     }
 
+    /// The root key of a hub, beside its data folder: a demonstration has no second machine.
+    pub fn root_key(&self, hub: Hub) -> PathBuf {
+        self.path.join(format!("{}.root.key", hub.code()))
+    }
+
     /// The charter while it is being signed.
     pub fn charter(&self) -> PathBuf {
         self.path.join("charter")

@@ -226,6 +226,7 @@ class Charter:
     def __init__(self, note):
         self.document = json.loads(note.decode().rsplit("\n\n\u2014 ", 1)[0])
         self.keys = {member["code"]: member["keys"] for member in self.document["members"]}
+        self.certificates = {member["code"]: member["certificate"] for member in self.document["members"]}
         self.tag = realm_tag(self.document["federation"], self.document["realm"])
 
     def ed25519(self, hub, domain, message, signature):
@@ -373,6 +374,15 @@ def attachment_entry(reader):
     entry = {"name": reader.text(), "media type": reader.text()}
     entry |= {"content bytes": reader.u64(), "sealed bytes": reader.u64()}
     return entry | {"root": reader.take(32), "key": reader.take(32)}
+def licence(reader):
+    kind = reader.u32()
+    need(kind <= 3, "licence")
+    if kind < 3:
+        return (kind,)
+    hubs, classes = reader.many(lambda: code(reader.take(16))), reader.many(reader.u32)
+    need(hubs == sorted(set(hubs)) and classes == sorted(set(classes)) and max(classes, default=0) <= 4, "licence")
+    need(hubs or classes, "licence names nobody")
+    return (kind, hubs, classes, reader.u64())
 
 
 def header(charter, raw):
@@ -389,7 +399,9 @@ def header(charter, raw):
     found["national"] = reader.option(lambda: (code(reader.take(16)), reader.text()))
     found |= {"purpose": reader.text(), "kind": reader.u32()}
     found["supersedes"] = reader.option(lambda: (reader.take(16), reader.u32()))
-    found |= {"licence": reader.u32(), "body": reader.take(32)}
+    found["derived"] = reader.option(lambda: (reader.take(16), reader.u32()))
+    found["licence"] = licence(reader)
+    found["body"] = reader.take(32)
     found["attachments"] = reader.many(lambda: attachment_entry(reader))
     names = [entry["name"] for entry in found["attachments"]]
     need(len(names) <= 16 and len(set(names)) == len(names), "attachments")
@@ -437,6 +449,32 @@ def signed_message(charter, raw, domain, signer_at):
     charter.ed25519(hub, domain, charter.tag + raw[:-64], raw[-64:])
 
 
+def own_act(charter, raw):
+    reader = Reader(raw)
+    need(reader.u8() == 1, "version")
+    act, hub, counter, previous = reader.u8(), code(reader.take(16)), reader.number(8), reader.take(32)
+    made, body = reader.number(8), Reader(reader.prefixed())
+    certificate = charter.certificates[hub]
+    root = Ed25519PublicKey.from_public_bytes(bytes.fromhex(certificate["root"]))
+    root.verify(raw[-64:], b"testudo/own-act/v1\0" + charter.tag + raw[:-64])
+    need(len(raw) - 64 == reader.at and counter > 0, "layout")
+    if act == 0:
+        need(body.number(8) == certificate["validUntil"] and made == certificate["made"], "certificate")
+        need((counter, previous.hex()) == (certificate["counter"], certificate["previous"]), "place")
+        need(raw[-64:].hex() == certificate["signature"], "signature of the certificate")
+        keys = [body.take(32).hex() for _ in range(4)] + [body.prefixed().hex()]
+        keys += [body.prefixed().decode() for _ in range(2)]
+        names = ("transport", "payload", "ledger", "cosigning", "payloadPq", "recipient", "recipientClassical")
+        need(keys == [charter.keys[hub][name] for name in names], "keys")
+    elif act == 1:
+        kind, key = ("transport", "payload", "ledger", "cosigning")[body.u8()], body.take(32).hex()
+        need(key == charter.keys[hub][kind] and body.number(8) > 0, "revoked key")
+    else:
+        need(act == 2, "act")
+    body.end()
+    return counter, previous, hashlib.sha256(raw).digest()
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     read = lambda name: (folder / name).read_bytes()
@@ -469,6 +507,8 @@ def main():
         need(body == bundle, "another body")
         state["attachment"] = found["attachments"][0]
         need(found["classification"] == "NORMAL" and found["categories"][0] == ("TLP", "RESTRICTIVE", ["GREEN"]), "label")
+        need(found["licence"] == (3, ["SE"], [1, 2], 1_900_000_000), "licence")
+        need(found["derived"] == (b"\x22" * 16, 3), "derived from")
         return found
 
     case("audience-key.entry", open_key)
@@ -487,7 +527,16 @@ def main():
     case("delivered.receipt", lambda: signed_message(charter, read("delivered.receipt"), b"testudo/receipt/v1", 54))
     case("retracted.notice", lambda: signed_message(charter, read("retracted.notice"), b"testudo/notice/v1", 2))
     case("forward.consent", lambda: signed_message(charter, read("forward.consent"), b"testudo/consent/v1", 1))
+    def follow_acts():
+        counter, previous, first = own_act(charter, read("certify.own-act"))
+        need((counter, previous) == (1, bytes(32)), "first act")
+        counter, previous, _ = own_act(charter, read("revoke.own-act"))
+        need((counter, previous) == (2, first), "chain")
+
+    case("certify.own-act, revoke.own-act", follow_acts)
     for name, run in (
+        ("certify.own-act", lambda data: own_act(charter, data)),
+        ("revoke.own-act", lambda data: own_act(charter, data)),
         ("audience-key.entry", lambda data: audience_key(charter, data, seed)),
         ("envelope.entry", lambda data: content(charter, data, seed, key)),
         ("direct.entry", lambda data: content(charter, data, seed)),

@@ -22,6 +22,7 @@ mod inflate;
 mod interchange;
 mod ledger_export;
 mod merkle;
+mod pkcs11;
 mod signed_note;
 mod skylight;
 mod stix;
@@ -34,7 +35,7 @@ use std::{env, fs};
 
 use report::{Report, Setting};
 
-const SUITES: [fn(&Setting) -> Report; 11] = [
+const SUITES: [fn(&Setting) -> Report; 12] = [
     merkle::run,
     tessera::run,
     skylight::run,
@@ -44,6 +45,7 @@ const SUITES: [fn(&Setting) -> Report; 11] = [
     interchange::run_npm,
     interchange::run_debian,
     envelope_files::run,
+    pkcs11::run,
     stix::run,
     stix::run_disarm_ids,
 ];

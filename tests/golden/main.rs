@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use testudo_crypto::attachment::{Span, cut_piece, open_attachment};
 use testudo_crypto::seal::Identity;
 use testudo_protocol::announcement::Announcement;
-use testudo_protocol::charter::Charter;
+use testudo_protocol::charter::{Charter, KeyKind, OwnAct, OwnActs, Taken};
 use testudo_protocol::consent::{ConsentSubject, ConsentToken};
 use testudo_protocol::envelope::{AudienceKey, Envelope, Opener, Verified};
 use testudo_protocol::exchange::Message;
@@ -128,6 +128,20 @@ fn golden_files_read_as_they_did() {
         body_hash: fields.body_hash,
     };
     token.verify(charter, &subject, hub("SE"), NOW).unwrap();
+    let mut acts = OwnActs::default();
+    let certified = OwnAct::decode(&file("certify.own-act")).unwrap();
+    assert_eq!(
+        acts.take(certified, charter),
+        Ok(Taken::Known),
+        "the one in the charter"
+    );
+    let revoked = OwnAct::decode(&file("revoke.own-act")).unwrap();
+    assert_eq!(acts.take(revoked, charter), Ok(Taken::Extended));
+    assert!(
+        charter
+            .with_own_acts(&acts)
+            .is_revoked(hub("FR"), KeyKind::Cosigning)
+    );
     for (name, words) in [("content.frame", "Content("), ("hello.frame", "Hello(charter 1)")] {
         let message = Message::decode(&file(name)).unwrap();
         assert!(format!("{message:?}").starts_with(words), "{name}: {message:?}");

@@ -1,6 +1,7 @@
 //! Makes the golden files: FR seals a small assessment to the audience of EEAS, SE and three others.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use testudo_core::keys::HubKeys;
 use testudo_crypto::attachment::seal_attachment;
@@ -12,18 +13,22 @@ use testudo_crypto::note::{Note, NoteSigner};
 use testudo_crypto::seal::{self, AudienceSecret, ExposeSecret as _, Identity};
 use testudo_crypto::sign::composite::CompositeSigningKey;
 use testudo_protocol::announcement::{Announcement, AnnouncementFields};
-use testudo_protocol::charter::{Charter, CharterDocument, Member, Status, Voter};
+use testudo_protocol::charter::{
+    Charter, CharterDocument, KeyCertificate, KeyKind, Member, OwnAct, OwnActFields, OwnDeed, Status, Voter,
+};
 use testudo_protocol::consent::{ConsentFields, ConsentToken};
 use testudo_protocol::envelope::{
-    AttachmentRef, AudienceKey, AudienceKeyFields, DecisionRef, Envelope, Header, Kind, Licence, LogEntry,
-    Outer, OuterFields, RecipientEntry, Recipients, SignedPart, Suite, key_tag, sealing_context,
+    AttachmentRef, AudienceKey, AudienceKeyFields, DecisionRef, Envelope, Header, Kind, LogEntry, Outer,
+    OuterFields, RecipientEntry, Recipients, SignedPart, Suite, key_tag, sealing_context,
 };
 use testudo_protocol::exchange::{Control, Message};
 use testudo_protocol::id::{
     AudienceId, CharterVersion, EnvelopeHash, Hash, HubId, ItemId, ItemRef, ItemVersion, Sequence, Timestamp,
 };
 use testudo_protocol::label::{Class, Label, Level, Personal, Scope, Tlp};
+use testudo_protocol::licence::Licence;
 use testudo_protocol::notice::{Notice, NoticeAct, NoticeFields};
+use testudo_protocol::realm::Realm;
 use testudo_protocol::receipt::{Act, Receipt, ReceiptFields};
 use testudo_protocol::week::Week;
 
@@ -42,12 +47,23 @@ fn keys(at: u8) -> HubKeys {
     HubKeys {
         transport: key(1),
         payload: CompositeSigningKey::from_seed([at * 16 + 2; 64]),
-        ledger: key(3),
+        ledger: Arc::new(key(3)),
+        cosigning: key(6),
         governance: key(4),
         identity: Identity::generate_hybrid(&mut Entropy::from_seed([at * 16 + 5; 32])),
         classical: Identity::from_secret(CLASSICAL).unwrap(),
         audience: Salt::from_bytes([at; 32]),
     }
+}
+
+fn root(at: u8) -> SigningKey {
+    SigningKey::from_seed([at * 16 + 7; 32])
+}
+
+fn certificate(at: u8, code: &str) -> KeyCertificate {
+    let realm = Realm::new("golden", "live").unwrap();
+    let certified = keys(at).certify(hub(code), &realm, &root(at), MADE, 2_000_000_000);
+    certified.unwrap()
 }
 
 fn charter_note() -> Vec<u8> {
@@ -88,6 +104,7 @@ fn member(at: u8, code: &str) -> Member {
         caps: Default::default(),
         tags: Default::default(),
         keys: keys(at).public(),
+        certificate: certificate(at, code),
         address: "127.0.0.1:4470".parse().unwrap(),
     }
 }
@@ -170,7 +187,15 @@ fn header(
         purpose: "situational-awareness".to_owned(),
         kind: Kind::Assessment,
         supersedes: None,
-        licence: Licence::ConsentOnly,
+        derived_from: Some(ItemRef {
+            item: ItemId::new([0x22; 16]),
+            version: ItemVersion::new(3),
+        }),
+        licence: Licence::Named {
+            hubs: [hub("SE")].into(),
+            classes: [Class::EuInstitution, Class::Associated].into(),
+            until: 1_900_000_000,
+        },
         body_hash: Digest::of(&bundle()).into(),
         attachments: vec![attachment.clone()],
     }
@@ -325,6 +350,23 @@ fn messages(
     };
     let notice = Notice::sign(withdrawn, fr.payload.classical(), realm);
     write("retracted.notice", &notice.to_bytes());
+    let lost = OwnActFields {
+        member: hub("FR"),
+        counter: 2,
+        previous: charter.certificate_act(hub("FR")).unwrap().1.hash(),
+        made: MADE,
+        deed: OwnDeed::Revoke {
+            kind: KeyKind::Cosigning,
+            key: Hash::new(fr.cosigning.verifying_key().to_bytes()),
+            since: MADE,
+        },
+    };
+    let revoked = OwnAct::sign(lost, &root(0), realm).unwrap();
+    write(
+        "certify.own-act",
+        charter.certificate_act(hub("FR")).unwrap().1.to_bytes(),
+    );
+    write("revoke.own-act", revoked.to_bytes());
     let consented = ConsentFields {
         originator: hub("FR"),
         item: ITEM,

@@ -82,9 +82,16 @@ impl Hub {
             "live",
             "--listen",
             &listen,
+            "--root-key",
+            hub.root_key().to_str().unwrap(),
         ]);
         made.document();
         hub
+    }
+
+    /// Where its root key lies: beside the data folder, as if it were another machine.
+    pub fn root_key(&self) -> PathBuf {
+        self.data.with_extension("root.key")
     }
 
     /// A command about this hub: the words, `--json` and `--data`.

@@ -23,6 +23,7 @@ mod delivery;
 mod erasure;
 mod gate_off;
 mod health;
+mod keys;
 mod leaks;
 mod ledger;
 mod lifecycle;

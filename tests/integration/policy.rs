@@ -4,10 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use testudo_crypto::keys::SigningKey;
-use testudo_crypto::note::{Note, NoteSigner};
 
-use crate::bundle::{HANDLING, assessment};
+use crate::bundle::{HANDLING, assessment, report, write};
 use crate::federation::Federation;
 use crate::program::{Finished, finish, testudo};
 use crate::waiting::{PATIENCE, wait_until};
@@ -190,18 +188,30 @@ fn a_national_marking_is_kept_and_never_guessed() {
     }
 }
 
-/// An accreditation to level 3, signed by an authority, and the authority's key.
+/// An accreditation to level 3, signed by an authority with the command line, and the authority's key.
 fn accreditation(folder: &Path, hub: &str) -> (&'static str, &'static str) {
-    let authority = NoteSigner::new("authority", &SigningKey::from_seed([5; 32])).unwrap();
-    let text = format!(
-        r#"{{"kind":"accreditation","federation":"test","realm":"live","hub":"{hub}","level":3,"validUntil":4102444800}}"#
-    );
-    let file = folder.join(format!("{hub}.note"));
-    let note = Note::sign(format!("{text}\n"), &[&authority]).unwrap();
-    fs::write(&file, note.to_bytes()).unwrap();
+    let key = folder.join("authority.key").display().to_string();
+    let file = folder.join(format!("{hub}.note")).display().to_string();
+    let statement = |words: &[&str]| finish(testudo().arg("statement").args(words).arg("--json"), PATIENCE);
+    if !Path::new(&key).exists() {
+        statement(&["key", "--name", "authority", "--out", &key]).document();
+    }
+    statement(&["key", "--name", "authority", "--out", &key]).refused(73, "file-exists", &["new file"]);
+    let terms = [
+        "--federation",
+        "test",
+        "--realm",
+        "live",
+        "--level",
+        "3",
+        "--until",
+        "4102444800",
+    ];
+    let of = ["accredit", "--hub", hub, "--key", &key, "--out", &file];
+    let signed = statement(&[&of[..], &terms].concat()).document();
     (
-        forever(file.display().to_string()),
-        forever(authority.verifier().to_string()),
+        forever(file),
+        forever(signed["authority"].as_str().unwrap().to_owned()),
     )
 }
 
@@ -274,4 +284,52 @@ fn consent_is_asked_for_granted_and_used() {
     let refuse = ["consent", "refuse", &item, "--holder", "FR", "--for", "EEAS"];
     md.ask(&refuse)
         .refused(3, "no-such-question", &["testudo consent list"]);
+}
+
+#[test]
+fn a_licence_and_a_source_are_shown_and_held_to() {
+    let mut federation = Federation::of(&["FR", "EEAS", "MD"]);
+    federation.start();
+    let (fr, eeas, md) = (federation.hub("FR"), federation.hub("EEAS"), federation.hub("MD"));
+    let folder = federation.folder();
+    let bundle = write(folder, "one.json", &report(1, "a title", "a text"));
+    let amber = format!("{HANDLING} --tlp AMBER --rel-to FR");
+    md.preview(&bundle, &format!("{amber} --licence everyone"))
+        .refused(
+            2,
+            "label-malformed",
+            &["`everyone`", "as-labelled, consent, nobody"],
+        );
+    md.preview(
+        &bundle,
+        &format!("{HANDLING} --tlp RED --rel-to FR --licence-to EEAS"),
+    )
+    .refused(2, "licence-malformed", &["RED is passed on to nobody"]);
+    let item = md.release(&bundle, &format!("{amber} --licence-to EEAS"));
+    md.wait_until_delivered();
+    let shown = fr.answer(&["inbox"])[0].clone();
+    assert_eq!(shown["licence"]["named"]["hubs"], serde_json::json!(["EEAS"]));
+
+    // The same object, come back through another tool.
+    let object = "report--00000000-0000-4000-8000-000000000001";
+    let again = write(folder, "two.json", &report(1, "another title", "another text"));
+    let says = [item.as_str(), "of MD", "--tlp AMBER", object];
+    let green = format!("{HANDLING} --tlp GREEN --community");
+    let refused = fr.preview(&again, &green).refused(4, "source-stricter", &says);
+    assert_eq!(refused["rules"], serde_json::json!(["R-18"]));
+    let preview = fr
+        .preview(&again, &format!("{HANDLING} --tlp AMBER --rel-to EEAS,MD"))
+        .document();
+    assert_eq!(preview["licence"], "consent");
+    assert_eq!(preview["sources"][0]["objects"], serde_json::json!([object]));
+    // EEAS by MD's licence, MD because the source is its own.
+    let verdicts = preview["verdicts"].as_array().unwrap();
+    assert!(
+        verdicts.iter().all(|verdict| verdict["decision"] == "permit"),
+        "{preview}"
+    );
+
+    fr.answer(&["forward", &item, "--to", "EEAS"]);
+    fr.wait_until_delivered();
+    assert_eq!(eeas.answer(&["inbox"])[0]["sender"], "FR");
 }

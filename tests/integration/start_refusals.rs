@@ -123,6 +123,8 @@ fn a_folder_that_cannot_be_written_is_named() {
             "test",
             "--json",
         ]);
+        init.arg("--root-key")
+            .arg(federation.folder().join("new.root.key"));
         init.args(["--realm", "live", "--listen", "127.0.0.1:4470", "--data"])
             .arg(&data);
         finish(&mut init, PATIENCE).refused(73, "file", &[data.to_str().unwrap()]);
@@ -134,7 +136,13 @@ fn a_folder_that_cannot_be_written_is_named() {
 fn keys_that_others_can_read_are_refused_with_the_line_that_mends_it() {
     let mut federation = Federation::of(&["FR"]);
     let fr = federation.hub_mut("FR");
-    for name in ["transport.key", "payload.key", "storage.key", "recipient.age"] {
+    for name in [
+        "transport.key",
+        "payload.key",
+        "cosigning.key",
+        "storage.key",
+        "recipient.age",
+    ] {
         let key = fr.data.join("keys").join(name);
         fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
         let line = format!("run: chmod 600 {}", key.display());
@@ -197,6 +205,8 @@ fn init_changes_nothing_where_something_is() {
             "test",
             "--json",
         ]);
+        init.arg("--root-key")
+            .arg(federation.folder().join("new.root.key"));
         init.args(["--realm", "live", "--listen", "127.0.0.1:4470", "--data"])
             .arg(data);
         let says = ["is not empty", "choose an empty folder"];

@@ -78,6 +78,7 @@ fn released(world: &mut World, hubs: &[&str], expires_at: u64) -> ItemRef {
         let draft = Draft {
             bundle,
             label: label.clone(),
+            licence: None,
             purpose: "situational-awareness".to_owned(),
             corrects: None,
             attachments: vec![attachment],
@@ -477,7 +478,7 @@ fn rows_and_files_that_do_not_fit_are_caught() {
     let change = testudo_core::output::Change::Put {
         family: testudo_core::output::Family::Blob,
         key: testudo_core::records::key::blob(item, 0),
-        value: wire::encode(&whole).expect("a record is small"),
+        value: wire::encode(&whole).expect("a record is small").into(),
     };
     let held = crate::invariants::invariant_what_is_said_to_be_whole_is(&world, hub("DE"), &change);
     assert_eq!(held.unwrap_err().invariant, "what_is_said_to_be_whole_is");

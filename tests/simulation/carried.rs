@@ -7,13 +7,15 @@ use crate::course::{contents, finish, quiet, released, states, tell, until};
 use crate::federation::hub;
 use crate::world::World;
 
-/// DE is off the network, and FR has noticed.
+/// DE is off the network, and both DE and FR have noticed.
 fn without_de() -> World {
     let mut world = quiet();
-    let de = hub("DE");
+    let (fr, de) = (hub("FR"), hub("DE"));
     world.network.set_partitioned(de, true);
     world.cut_off(de);
-    until(&mut world, "FR has lost DE");
+    while world.network.has_session(fr, de) || world.network.has_session(de, fr) {
+        until(&mut world, "has lost");
+    }
     world
 }
 

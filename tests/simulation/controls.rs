@@ -97,7 +97,7 @@ fn opened_content_at_another_hub_is_caught() {
     let change = Change::Put {
         family: Family::Evidence,
         key: Vec::new(),
-        value: body,
+        value: body.into(),
     };
     must_break(
         invariants::invariant_opened_content_reaches_named_recipients_only(&world, holder, &change),

@@ -61,7 +61,7 @@ impl Disk {
     fn change(&mut self, change: Change) {
         match change {
             Change::Put { family, key, value } => {
-                self.rows.insert((family, key), value);
+                self.rows.insert((family, key), value.to_vec());
             }
             Change::Erase { family, key } => {
                 self.rows.remove(&(family, key));

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use testudo_protocol::id::HubId;
 use testudo_protocol::label::{Caveat, Class, Label, Level, Personal, Scope, Tlp};
+use testudo_protocol::licence::Licence;
 
 use crate::dice::Dice;
 use crate::federation::Federation;
@@ -72,6 +73,28 @@ pub fn label(dice: &mut Dice, originator: HubId, now_seconds: u64) -> Label {
     }
     limit(dice, &mut label, now_seconds);
     label
+}
+
+/// A licence such as an analyst might give; most leave it to the label, a few contradict it.
+pub fn licence(dice: &mut Dice, label: &Label) -> Option<Licence> {
+    let hubs = Federation::get().codes();
+    match dice.below(100) {
+        0..60 => None,
+        60..70 => Some(Licence::AsLabelled),
+        70..80 => Some(Licence::Consent),
+        80..85 => Some(Licence::Nobody),
+        _ => {
+            let mut named: BTreeSet<HubId> = dice.some(hubs, 30).into_iter().collect();
+            if dice.chance(90) {
+                named.retain(|hub| !label.not_to.contains(hub));
+            }
+            Some(Licence::Named {
+                hubs: named,
+                classes: dice.some(&CLASSES, 20).into_iter().collect(),
+                until: 0,
+            })
+        }
+    }
 }
 
 /// A label that names hubs and limits nothing else.

@@ -1,7 +1,7 @@
 //! The federation of the simulation: ten hubs of every class, under a charter that all voters signed.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use testudo_core::keys::HubKeys;
 use testudo_crypto::commit::Salt;
@@ -13,14 +13,18 @@ use testudo_crypto::sign::composite::CompositeSigningKey;
 use testudo_policies::engine::Engine;
 use testudo_policies::gate::Gate;
 use testudo_policies::layers::{LayerSource, Layers, PolicyFile};
-use testudo_protocol::charter::{Charter, CharterDocument, Member, Status, Voter};
+use testudo_protocol::charter::{Charter, CharterDocument, KeyCertificate, Member, Status, Voter};
 use testudo_protocol::envelope::Suite;
-use testudo_protocol::id::{CharterVersion, Hash, HubId};
+use testudo_protocol::id::{CharterVersion, Hash, HubId, Timestamp};
 use testudo_protocol::label::Class;
 use testudo_protocol::ledger::Ledger;
+use testudo_protocol::realm::Realm;
 
 /// End of the charter's validity, Unix seconds: long after every run.
 const VALID_UNTIL: u64 = 2_000_000_000;
+
+/// When every root key certified its hub's first keys, Unix seconds: before every run.
+const CERTIFIED: u64 = 1_700_000_000;
 
 /// One member as the table below gives it.
 struct Seat {
@@ -162,6 +166,16 @@ pub fn hub(code: &str) -> HubId {
     code.parse().expect("a hub code")
 }
 
+/// Federation and realm.
+pub fn realm() -> Realm {
+    Realm::new("simulation", "live").expect("a realm's name")
+}
+
+/// The root key of the hub at a place of the table.
+fn root_key(at: u8) -> SigningKey {
+    SigningKey::from_seed([at * 16 + 7; 32])
+}
+
 impl Federation {
     /// The one federation, made on first use.
     pub fn get() -> &'static Self {
@@ -236,15 +250,41 @@ impl Federation {
 
     /// The secrets of one hub, the same at each call.
     pub fn keys(&self, code: HubId) -> HubKeys {
-        let at = self.codes.iter().position(|known| *known == code);
-        let at = at.expect("a member of the federation");
-        SEATS[at].keys(at as u8)
+        let at = self.place(code);
+        SEATS[usize::from(at)].keys(at)
     }
 
-    /// What verifies the checkpoints of one hub.
-    pub fn ledger_verifier(&self, code: HubId) -> NoteVerifier {
-        NoteVerifier::new(self.ledger_origin(code), self.keys(code).ledger.verifying_key())
-            .expect("a ledger's origin is a key name")
+    /// The root key of one hub.
+    pub fn root_key(&self, code: HubId) -> SigningKey {
+        root_key(self.place(code))
+    }
+
+    /// Other keys of daily work for one hub, the same at each call; its vote stays.
+    pub fn other_keys(&self, code: HubId) -> HubKeys {
+        let at = self.place(code);
+        let key = |purpose: u8| SigningKey::from_seed([at * 16 + purpose; 32]);
+        HubKeys {
+            payload: CompositeSigningKey::from_seed([at * 16 + 8; 64]),
+            ledger: Arc::new(key(9)),
+            cosigning: key(10),
+            ..SEATS[usize::from(at)].keys(at)
+        }
+    }
+
+    fn place(&self, code: HubId) -> u8 {
+        let at = self.codes.iter().position(|known| *known == code);
+        at.expect("a member of the federation") as u8
+    }
+
+    /// What verifies this checkpoint of one hub: the key that it began with, or the one that took its place.
+    pub fn ledger_verifier(&self, code: HubId, note: &[u8]) -> NoteVerifier {
+        let keys = [self.keys(code), self.other_keys(code)];
+        let [first, second] = keys.map(|keys| {
+            NoteVerifier::new(self.ledger_origin(code), keys.ledger.verifying_key())
+                .expect("a ledger's origin is a key name")
+        });
+        let is_of_second = Note::parse(note).and_then(|note| note.verify(std::slice::from_ref(&second)));
+        if is_of_second.is_ok() { second } else { first }
     }
 
     /// The origin line of one hub's ledger.
@@ -259,12 +299,24 @@ impl Seat {
         HubKeys {
             transport: key(1),
             payload: CompositeSigningKey::from_seed([at * 16 + 2; 64]),
-            ledger: key(3),
+            ledger: Arc::new(key(3)),
+            cosigning: key(6),
             governance: key(4),
             identity: Identity::generate_hybrid(&mut Entropy::from_seed([at * 16 + 5; 32])),
             classical: Identity::from_secret(CLASSICAL).expect("an identity"),
             audience: Salt::from_bytes([at; 32]),
         }
+    }
+
+    fn certificate(&self, at: u8) -> KeyCertificate {
+        let certified = self.keys(at).certify(
+            hub(self.code),
+            &realm(),
+            &root_key(at),
+            Timestamp::from_seconds(CERTIFIED),
+            VALID_UNTIL,
+        );
+        certified.expect("a key at hand signs")
     }
 
     fn member(&self, at: u8) -> Member {
@@ -283,6 +335,7 @@ impl Seat {
             caps: texts(self.caps),
             tags: BTreeMap::new(),
             keys: self.keys(at).public(),
+            certificate: self.certificate(at),
             address: ([127, 0, 0, 1], 4_000 + u16::from(at)).into(),
         }
     }

@@ -12,12 +12,13 @@ use testudo_policies::vocabulary::{Action, Channel, Class, Level, Status};
 use testudo_protocol::charter::{Charter, Member};
 use testudo_protocol::id::{Hash, HubId, ItemId, ItemRef, ItemVersion, Timestamp};
 use testudo_protocol::label::{Label, Tlp};
+use testudo_protocol::licence::Licence;
 use testudo_protocol::statement::{Accreditation, CryptoApproval};
 
 use crate::dice::Dice;
 use crate::drafts;
 use crate::federation::{Federation, National, hub};
-use crate::straight_line;
+use crate::{law, straight_line};
 
 /// Charters drawn; each takes a signature of every voter.
 const CHARTERS: u64 = 40;
@@ -113,6 +114,32 @@ fn straight(request: &Request, national: National) -> Option<Vec<String>> {
     }
 }
 
+/// The straight answer where the originator's licence stands beside the rules.
+fn straight_with(
+    plain: &Request,
+    licence: &Licence,
+    receiver: HubId,
+    national: National,
+) -> Option<Vec<String>> {
+    let mut request = plain.clone();
+    request.receiver = receiver.to_string();
+    let is_forward = request.action == Action::Forward;
+    let is_covered = is_forward && law::covers(licence, receiver);
+    if is_covered {
+        request.assessment.consent.insert(receiver.to_string());
+        request.assessment.rel_to.insert(receiver.to_string());
+    }
+    let denials = straight(&request, national);
+    if !is_forward || is_covered || *licence == Licence::AsLabelled {
+        return denials;
+    }
+    let mut denials = denials.unwrap_or_default();
+    denials.retain(|rule| rule != "default");
+    denials.push("R-22".to_owned());
+    denials.sort();
+    Some(denials)
+}
+
 fn denial(answer: &Answer) -> Option<Vec<String>> {
     match answer {
         Answer::Allowed(_) => None,
@@ -141,6 +168,7 @@ fn the_gate_agrees_with_the_straight_line_rules_for_random_charters_and_labels()
             } else {
                 Action::Forward
             };
+            let licence = drafts::licence(&mut dice, &label).unwrap_or(Licence::AsLabelled);
             let sender = hub(if action == Action::Release { "FR" } else { "DE" });
             let now = Timestamp::from_seconds(NOW_SECONDS);
             let question = Question {
@@ -153,16 +181,17 @@ fn the_gate_agrees_with_the_straight_line_rules_for_random_charters_and_labels()
                 },
                 body_hash: Hash::new([2; 32]),
                 label: &label,
+                licence: &licence,
                 purpose: "situational-awareness",
                 consent: None,
+                sources: &[],
                 created: now,
                 now,
             };
-            let mut request = request(&charter, &label, action, sender);
+            let plain = request(&charter, &label, action, sender);
             let previewed = gate.ask_each(&question, &receivers);
             for (receiver, previewed) in receivers.iter().zip(&previewed) {
-                request.receiver = receiver.to_string();
-                let expected = straight(&request, national);
+                let expected = straight_with(&plain, &licence, *receiver, national);
                 assert_eq!(denial(previewed), expected, "preview of {receiver} for {label:?}");
                 assert_eq!(
                     denial(&gate.ask(&question, *receiver)),
@@ -229,8 +258,10 @@ fn what_a_deployment_may_handle_follows_the_statements_of_its_authority() {
             },
             body_hash: Hash::new([2; 32]),
             label: &label,
+            licence: &Licence::AsLabelled,
             purpose: "situational-awareness",
             consent: None,
+            sources: &[],
             created: now,
             now,
         };

@@ -130,7 +130,10 @@ pub fn on_reply(world: &mut World, hub: HubId, reply: &Reply, previewed: Option<
         Reply::Retracted { item, .. } => Promise::Withdrawn(*item),
         // A question is a wish and promises nothing about the item.
         Reply::ConsentAsked { .. } | Reply::ConsentRefused { .. } => return Ok(()),
-        Reply::WitnessResumed { .. } | Reply::Erased { .. } | Reply::Fetching { .. } => return Ok(()),
+        Reply::WitnessResumed { .. }
+        | Reply::Erased { .. }
+        | Reply::Fetching { .. }
+        | Reply::OwnActTaken { .. } => return Ok(()),
         // What a parcel holds is promised by whoever takes it in, in receipts.
         Reply::Packed { .. } | Reply::Unpacked { .. } => return Ok(()),
         Reply::Noted { item } => return durability::keep_reading(world, hub, *item),
@@ -238,6 +241,7 @@ pub fn at_the_end(world: &World) -> Held {
         invariant_files_of_attachments_have_rows(world, *hub)?;
         ledger::invariant_what_was_cosigned_stays(world, *hub)?;
         for (family, key, value) in station.disk.rows() {
+            let value = value.into();
             let change = testudo_core::output::Change::Put { family, key, value };
             invariant_opened_content_reaches_named_recipients_only(world, *hub, &change)?;
         }

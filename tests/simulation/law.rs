@@ -12,6 +12,7 @@ use testudo_policies::request::{Assessment, Context, Peer};
 use testudo_policies::vocabulary::{Action, Channel, Level};
 use testudo_protocol::id::{HubId, Timestamp};
 use testudo_protocol::label::Label;
+use testudo_protocol::licence::Licence;
 
 use crate::federation::{Federation, National};
 
@@ -52,6 +53,20 @@ pub fn permits(case: &Case<'_>, receiver: HubId) -> bool {
     prepared(case.national)
         .decide(case.action, &code, &item, &context, Asked::Sending)
         .is_permit()
+}
+
+/// Whether a licence names a receiver, itself or by its class; in a run none has an end.
+pub fn covers(licence: &Licence, receiver: HubId) -> bool {
+    let mut members = Federation::get().charter().members();
+    let class = members
+        .find(|member| member.code == receiver)
+        .map(|member| member.class);
+    match licence {
+        Licence::Named { hubs, classes, .. } => {
+            hubs.contains(&receiver) || class.is_some_and(|class| classes.contains(&class))
+        }
+        Licence::Consent | Licence::Nobody | Licence::AsLabelled => false,
+    }
 }
 
 fn assessment(case: &Case<'_>, receiver: &str) -> Assessment {

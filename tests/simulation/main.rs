@@ -38,6 +38,8 @@ mod controls;
 mod course;
 mod invariants;
 mod key_turns;
+mod onward;
+mod own_acts;
 mod regressions;
 
 use std::collections::BTreeMap;

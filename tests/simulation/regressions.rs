@@ -9,7 +9,7 @@ use testudo_protocol::id::{AudienceId, EnvelopeHash, HubId, ItemId};
 use testudo_protocol::ledger::{DecisionAct, Entry};
 use testudo_protocol::sync::Head;
 
-use crate::course::{amber_for, contents, finish, quiet, released, states, tell, until};
+use crate::course::{amber_for, contents, finish, previewed, quiet, released, states, tell, until};
 use crate::federation::{Federation, National, hub};
 use crate::world::World;
 
@@ -63,10 +63,7 @@ fn a_repeated_receipt_waits_for_its_disk() {
 fn a_correction_under_way_is_not_released_after_the_withdrawal() {
     let mut world = quiet();
     let item = released(&mut world, "FR has done release").item;
-    let label = amber_for(&["DE"]);
-    world
-        .preview(hub("FR"), "correct", label, Some(item))
-        .expect("holds");
+    previewed(&mut world, "FR", "correct", &amber_for(&["DE"]), Some(item));
     world.run_until("FR reports Decided").expect("holds");
     tell(&mut world, "FR", "retract", Command::Retract { item });
     let world = finish(world);
@@ -242,8 +239,7 @@ fn queued_under_other_policies(receivers: &[&str]) -> World {
             .run_until(&format!("FR has lost {receiver}"))
             .expect("holds");
     }
-    let label = amber_for(receivers);
-    world.preview(hub("FR"), "release", label, None).expect("holds");
+    previewed(&mut world, "FR", "release", &amber_for(receivers), None);
     world.run_until("FR has done release").expect("holds");
     let station = world.station(hub("FR"));
     station.national = match station.national {
@@ -340,8 +336,7 @@ fn a_member_opens_so_many_logs_and_no_more() {
     world.run_until("DE reports TooManyLogs").expect("holds");
     // FR has done nothing that its own core could know of, and is not blamed; another member's logs are not counted.
     assert!(world.watch.blamed.is_empty());
-    let label = amber_for(&["DE"]);
-    world.preview(hub("SE"), "release", label, None).expect("holds");
+    previewed(&mut world, "SE", "release", &amber_for(&["DE"]), None);
     world.run_until("DE reports Arrived").expect("holds");
     assert_eq!(
         world.stations[&de]

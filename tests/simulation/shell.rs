@@ -77,6 +77,8 @@ impl World {
                 self.note(code, format_args!("disconnects {peer}"));
                 self.cut(code, peer);
             }
+            // The simulated network knows no keys.
+            Output::Peers => self.note(code, format_args!("brings its peers into line")),
             Output::Anchor { size, root, note } => {
                 self.note(code, format_args!("anchors {size}"));
                 let anchor = Anchor { size, root };
@@ -260,6 +262,9 @@ pub fn kind(frame: &[u8]) -> &'static str {
         Ok(Message::Control(Control::LastCheckpointAsk)) => "last checkpoint ask",
         Ok(Message::Control(Control::LastCheckpoint(_))) => "last checkpoint",
         Ok(Message::Control(Control::Evidence(_))) => "evidence",
+        Ok(Message::Control(Control::OwnHeads(_))) => "own heads",
+        Ok(Message::Control(Control::OwnActsWanted { .. })) => "own acts wanted",
+        Ok(Message::Control(Control::OwnAct(_))) => "own act",
         Err(_) => "nonsense",
     }
 }

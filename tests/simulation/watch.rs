@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use testudo_protocol::id::{EnvelopeHash, HubId, ItemId, ItemRef, Timestamp};
 use testudo_protocol::label::Label;
+use testudo_protocol::licence::Licence;
 use testudo_protocol::receipt::Act;
 
 /// Length of a canary window, in bytes.
@@ -33,6 +34,8 @@ pub struct Drafted {
     pub originator: HubId,
     /// How it may be handled.
     pub label: Label,
+    /// How it may be passed on, if its author says so.
+    pub licence: Option<Licence>,
     /// For what.
     pub purpose: String,
     /// When, by the originator's clock.

@@ -93,6 +93,7 @@ impl World {
         let marker = marker(self.plan.seed, self.watch.drafts.len());
         let bundle = drafts::bundle(&mut self.dice, &label, &written(&marker));
         let purpose = "situational-awareness".to_owned();
+        let licence = drafts::licence(&mut self.dice, &label);
         let attachments = if self.dice.chance(ATTACHED_PER_CENT) {
             let bytes = self.dice.between(1, ATTACHED_BYTES_MAX) as usize;
             vec![self.attached(&written(&marker), bytes)]
@@ -106,6 +107,7 @@ impl World {
             Draft {
                 bundle,
                 label,
+                licence,
                 purpose,
                 corrects,
                 attachments,
@@ -140,10 +142,12 @@ impl World {
         draft: Draft,
     ) -> Held {
         let made = self.clock(hub);
-        let (label, purpose) = (draft.label.clone(), draft.purpose.clone());
+        let (label, licence) = (draft.label.clone(), draft.licence.clone());
+        let purpose = draft.purpose.clone();
         let drafted = Drafted {
             originator: hub,
             label,
+            licence,
             purpose,
             made,
         };

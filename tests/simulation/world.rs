@@ -61,6 +61,10 @@ pub struct Station {
     pub fuse: Option<u64>,
     /// Commands that have not been answered: what was asked and who was to get it.
     pub asked: BTreeMap<u64, Asked>,
+    /// Whether other keys lie in its folder than those it began with.
+    pub rotated: bool,
+    /// What it has decided about itself, as it lies in its folder.
+    pub own_acts: Vec<Vec<u8>>,
     pub(crate) told: VecDeque<Input>,
     pub(crate) disk_free_at: u64,
     pub(crate) told_at: u64,
@@ -268,8 +272,13 @@ impl World {
         }
     }
 
-    /// Time passes in which nothing happens; what was planned happens as much later.
+    /// Time passes in which nothing happens; what was planned happens as much later. What is under way arrives first: a
+    /// word of before would be a lie after it.
     pub fn leap(&mut self, millis: u64) {
+        let under_way = |happening: &Happening| matches!(happening, Happening::Arrival(..));
+        while self.queue.values().any(under_way) {
+            self.step().expect("holds");
+        }
         self.now += millis;
         let planned = std::mem::take(&mut self.queue).into_iter();
         self.queue = planned
@@ -376,12 +385,18 @@ impl World {
         }
         self.change_surroundings(code);
         let federation = Federation::get();
+        let keys = if self.stations[&code].rotated {
+            federation.other_keys(code)
+        } else {
+            federation.keys(code)
+        };
         let config = HubConfig {
             me: code,
-            keys: federation.keys(code),
+            keys,
             gate: federation.gate(self.stations[&code].national),
             entropy: Entropy::from_seed(self.dice.bytes32()),
             tick_millis: CHECKPOINT_MILLIS,
+            own_acts: self.stations[&code].own_acts.clone(),
         };
         let now = self.clock(code);
         let disk = &self.stations[&code].disk;
@@ -471,6 +486,8 @@ impl Station {
             national: National::Open,
             fuse: None,
             asked: BTreeMap::new(),
+            rotated: false,
+            own_acts: Vec::new(),
             told: VecDeque::new(),
             disk_free_at: 0,
             told_at: 0,

@@ -15,7 +15,7 @@ struct Home {
     module: &'static str,
 }
 
-const HOMES: [Home; 7] = [
+const HOMES: [Home; 8] = [
     Home {
         family: "libp2p",
         package: "testudo",
@@ -25,6 +25,11 @@ const HOMES: [Home; 7] = [
         family: "rocksdb",
         package: "testudo",
         module: "node/src/store",
+    },
+    Home {
+        family: "cryptoki",
+        package: "testudo",
+        module: "node/src/token",
     },
     Home {
         family: "axum",

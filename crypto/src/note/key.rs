@@ -4,12 +4,13 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::NoteError;
 use super::named_key::NamedKey;
 use crate::digest::{Digest, hex};
 use crate::keys::{SigningKey, VerifyingKey};
-use crate::sign::{Signature, sign_bare};
+use crate::sign::{Signature, Signer, SignerError, sign_checked};
 
 /// The signature type for plain Ed25519.
 const TYPE_ED25519: u8 = 0x01;
@@ -24,10 +25,10 @@ pub struct NoteKeyId([u8; 4]);
 #[derive(Clone, PartialEq, Eq)]
 pub struct NoteVerifier(NamedKey<TYPE_ED25519>);
 
-/// A secret key and the name it signs under. Wiped on drop.
+/// A secret key, here or in a token, and the name it signs under.
 pub struct NoteSigner {
     verifier: NoteVerifier,
-    key: SigningKey,
+    key: Arc<dyn Signer>,
 }
 
 impl NoteKeyId {
@@ -119,9 +120,17 @@ impl NoteSigner {
     /// # Errors
     /// [`NoteError::Name`] if the name is empty or holds a space, a plus or a control character.
     pub fn new(name: impl Into<String>, key: &SigningKey) -> Result<Self, NoteError> {
+        Self::with(name, Arc::new(SigningKey::from_seed(key.seed())))
+    }
+
+    /// Pairs a key that may lie elsewhere with its name. It is to sign nothing but notes.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with(name: impl Into<String>, key: Arc<dyn Signer>) -> Result<Self, NoteError> {
         Ok(Self {
             verifier: NoteVerifier::new(name, key.verifying_key())?,
-            key: SigningKey::from_seed(key.seed()),
+            key,
         })
     }
 
@@ -141,8 +150,8 @@ impl NoteSigner {
     }
 
     /// Signs the text of a note: as the format says, without a domain.
-    pub(super) fn sign(&self, text: &[u8]) -> Signature {
-        sign_bare(&self.key, text)
+    pub(super) fn sign(&self, text: &[u8]) -> Result<Signature, SignerError> {
+        sign_checked(&*self.key, text)
     }
 }
 

@@ -6,9 +6,8 @@
 //! line         = — <name> base64(key id (4) || seconds since 1970 (8, big endian) || Ed25519 signature (64))
 //! ```
 //!
-//! The signed bytes do not name the witness: one key for each witness. A hub cosigns with the key that
-//! signs its own checkpoints; the first line keeps the two apart, because no checkpoint has `time ...`
-//! where its size belongs.
+//! The signed bytes do not name the witness: one key for each witness, which cosigns and does nothing else. A hub
+//! has one beside the key of its own ledger.
 //!
 //! Source: C2SP tlog-cosignature, Ed25519 (type `0x04`).
 

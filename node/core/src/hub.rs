@@ -9,9 +9,12 @@ mod courier;
 mod decide;
 mod deliver;
 mod deliveries;
+mod downgrade;
 mod erase;
 mod fetch;
 mod meeting;
+mod objects;
+mod own_act;
 mod policies;
 pub mod read;
 mod receive;
@@ -20,6 +23,7 @@ mod release;
 mod reseal;
 mod restore;
 mod serve;
+mod sources;
 mod step;
 mod store_release;
 mod tick;
@@ -32,6 +36,7 @@ use testudo_crypto::entropy::Entropy;
 use testudo_crypto::note::NoteSigner;
 use testudo_policies::gate::Gate;
 use testudo_protocol::announcement::Announcement;
+use testudo_protocol::charter::OwnActs;
 use testudo_protocol::consent::ConsentToken;
 use testudo_protocol::envelope::{AudienceKey, Envelope, Suite};
 use testudo_protocol::exchange::{Control, Message};
@@ -55,6 +60,7 @@ use compose::Sealing;
 use courier::Packing;
 use deliver::{Flight, Loaded};
 use deliveries::Deliveries;
+use objects::ObjectIndex;
 pub use receive::LOGS_MAX;
 use recipient_key::WeeklyKey;
 use release::Job;
@@ -78,9 +84,14 @@ pub struct Hub {
     now: Timestamp,
     tick_millis: u64,
     fenced: bool,
+    /// A key that this hub works with was revoked: it signs nothing until it has others.
+    revoked: bool,
+    /// What the members have decided about themselves; the gate's charter is seen through it.
+    own_acts: OwnActs,
 
     items: BTreeMap<ItemRef, ItemRecord>,
     titles: BTreeMap<ItemRef, String>,
+    objects: ObjectIndex,
     heads: BTreeMap<(HubId, AudienceId), Head>,
     deliveries: Deliveries,
     /// Openings of decisions on which a delivery still rests.
@@ -180,6 +191,9 @@ impl Hub {
             Input::Sealed(id, result) => self.on_sealed(id, result, &mut out),
             Input::Blob(id, done) => self.on_blob(id, done, &mut out),
             Input::Policies(gate) => self.on_policies(*gate, &mut out),
+            Input::Keys(keys) => self.on_keys(*keys, &mut out),
+            // Everything here signs.
+            Input::Tick | Input::Stop if self.revoked => {}
             Input::Tick => {
                 self.turn_keys(&mut out);
                 self.hear_early(&mut out);
@@ -196,6 +210,8 @@ impl Hub {
     fn on_command(&mut self, id: CommandId, command: Command, out: &mut Vec<Output>) {
         let done = match command {
             _ if self.fenced => Err(Refusal::Fenced),
+            Command::OwnAct(bytes) => self.hand_in_own_act(id, &bytes, out),
+            _ if self.revoked => Err(Refusal::KeyRevoked),
             Command::Release(command) => self.ask_release(id, command, out),
             Command::Forward { item, to } => self.ask_forward(id, item, to, out),
             Command::Consent {
@@ -237,6 +253,7 @@ impl Hub {
             return;
         }
         let result = match Message::decode(frame) {
+            Ok(message) if self.revoked && !is_about_own_acts(&message) => return,
             Ok(Message::Content(bytes)) => Envelope::decode(&bytes)
                 .map_err(|error| PeerFault::of(&error))
                 .and_then(|envelope| self.on_envelope(peer, envelope, &bytes, out)),
@@ -297,6 +314,12 @@ impl Hub {
                 self.on_not_here(peer, ask, out);
                 Ok(())
             }
+            Control::OwnHeads(heads) => self.on_own_heads(peer, &heads, out),
+            Control::OwnActsWanted { member, from } => {
+                self.on_own_acts_wanted(peer, (member, from), out);
+                Ok(())
+            }
+            Control::OwnAct(bytes) => self.on_own_act(&bytes, out),
         }
     }
 
@@ -353,6 +376,21 @@ impl Hub {
     pub fn gate(&self) -> &Gate {
         &self.gate
     }
+}
+
+/// Whether a message is about what members decide about themselves: all that a hub without a key still hears.
+fn is_about_own_acts(message: &Message) -> bool {
+    let Message::Control(control) = message else {
+        return false;
+    };
+    matches!(
+        control,
+        Control::Hello { .. }
+            | Control::Welcome
+            | Control::OwnHeads(_)
+            | Control::OwnActsWanted { .. }
+            | Control::OwnAct(_)
+    )
 }
 
 /// What a peer did wrong, for the operator. Never content.

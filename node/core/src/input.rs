@@ -5,8 +5,10 @@ use testudo_policies::gate::Gate;
 use testudo_protocol::id::{Hash, HubId, ItemId, Timestamp};
 use testudo_protocol::label::Label;
 use testudo_protocol::ledger::Basis;
+use testudo_protocol::licence::Licence;
 
 use crate::blob::{BlobDone, BlobJobId, DraftAttachment};
+use crate::keys::HubKeys;
 
 /// Names one command until its reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +46,8 @@ pub enum Input {
     Blob(BlobJobId, BlobDone),
     /// Other policies under the same charter are put in force.
     Policies(Box<Gate>),
+    /// Other keys of this hub are in place, and its newest act certifies them.
+    Keys(Box<HubKeys>),
     /// Time has passed.
     Tick,
     /// The process is about to end: sign what there is.
@@ -121,6 +125,8 @@ pub enum Command {
         /// Whose ledger.
         hub: HubId,
     },
+    /// Follow an act of this hub's own, signed with its root key.
+    OwnAct(Vec<u8>),
     /// A person has opened an item.
     Open {
         /// The item, in its latest version here.
@@ -147,6 +153,8 @@ pub struct Draft {
     pub bundle: Vec<u8>,
     /// How it may be handled.
     pub label: Label,
+    /// How it may be passed on; by default as its label says, and what draws on items of other hubs by consent alone.
+    pub licence: Option<Licence>,
     /// For what it is released.
     pub purpose: String,
     /// The item that this is a new version of.

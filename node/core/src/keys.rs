@@ -1,12 +1,14 @@
 //! The secrets of one hub, one for each purpose.
 
+use std::sync::Arc;
+
 use testudo_crypto::commit::{Salt, commit};
 use testudo_crypto::keys::{SigningKey, VerifyingKey};
 use testudo_crypto::seal::Identity;
 use testudo_crypto::sign::composite::CompositeSigningKey;
-use testudo_crypto::sign::{self, Domain};
-use testudo_protocol::charter::{Card, MemberKeys};
-use testudo_protocol::id::{AudienceId, Hash, HubId};
+use testudo_crypto::sign::{self, Domain, Signer, SignerError};
+use testudo_protocol::charter::{Card, KeyCertificate, MemberKeys, OwnAct, OwnActFields, OwnDeed};
+use testudo_protocol::id::{AudienceId, Hash, HubId, Timestamp};
 use testudo_protocol::label::Class;
 use testudo_protocol::realm::Realm;
 
@@ -16,8 +18,10 @@ pub struct HubKeys {
     pub transport: SigningKey,
     /// Signs envelopes, receipts, notices and tokens.
     pub payload: CompositeSigningKey,
-    /// Signs checkpoints.
-    pub ledger: SigningKey,
+    /// Signs checkpoints; may lie in a token.
+    pub ledger: Arc<dyn Signer>,
+    /// Cosigns the checkpoints of others.
+    pub cosigning: SigningKey,
     /// Casts the vote; kept offline by an operator who takes it seriously.
     pub governance: SigningKey,
     /// Opens notices, which hold no content.
@@ -40,20 +44,56 @@ impl HubKeys {
             payload: hash(payload.classical()),
             payload_pq: testudo_crypto::digest::hex(post_quantum),
             ledger: hash(&self.ledger.verifying_key()),
+            cosigning: hash(&self.cosigning.verifying_key()),
             governance: hash(&self.governance.verifying_key()),
             recipient: self.identity.recipient().to_string(),
             recipient_classical: self.classical.recipient().to_string(),
         }
     }
 
+    /// The first certificate over these keys, by the root key that is taken offline afterwards.
+    ///
+    /// # Errors
+    /// [`SignerError`] if the root key lies in a token that does not sign.
+    pub fn certify(
+        &self,
+        code: HubId,
+        realm: &Realm,
+        root: &dyn Signer,
+        made: Timestamp,
+        valid_until: u64,
+    ) -> Result<KeyCertificate, SignerError> {
+        let fields = OwnActFields {
+            member: code,
+            counter: 1,
+            previous: Hash::new([0; 32]),
+            made,
+            deed: OwnDeed::Certify {
+                keys: Box::new(self.public().operational()),
+                valid_until,
+            },
+        };
+        let act = OwnAct::sign(fields, root, realm)?;
+        // An act that certifies always has a certificate's shape.
+        KeyCertificate::of(&act, &root.verifying_key()).ok_or(SignerError::OtherKey)
+    }
+
     /// The card with which this hub applies to a federation.
-    pub fn card(&self, code: HubId, class: Class, realm: &Realm, address: std::net::SocketAddr) -> Card {
+    pub fn card(
+        &self,
+        code: HubId,
+        class: Class,
+        realm: &Realm,
+        address: std::net::SocketAddr,
+        certificate: KeyCertificate,
+    ) -> Card {
         let mut card = Card {
             code,
             class,
             federation: realm.federation().to_owned(),
             realm: realm.name().to_owned(),
             keys: self.public(),
+            certificate,
             address,
             signature: String::new(),
         };

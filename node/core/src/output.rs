@@ -2,6 +2,7 @@
 
 use testudo_protocol::id::{Hash, HubId, ItemRef};
 use testudo_protocol::receipt::Act;
+use zeroize::Zeroizing;
 
 use crate::blob::{BlobId, BlobJob, BlobJobId};
 use crate::input::{BatchId, CommandId, LoadId, SealId};
@@ -27,6 +28,8 @@ pub enum Output {
     DestroyBlobs(Vec<BlobId>),
     /// Send to a connected peer. If it cannot be sent it is lost; the core sends again later.
     Transmit(HubId, Outbound),
+    /// Members have other transport keys, or another standing: bring the list of peers into line.
+    Peers,
     /// Close the connection: the peer broke the protocol.
     Disconnect(HubId),
     /// Replace the anchor outside the database, then publish.
@@ -52,8 +55,8 @@ pub enum Change {
         family: Family,
         /// Under which key.
         key: Vec<u8>,
-        /// What.
-        value: Vec<u8>,
+        /// What; wiped when it goes, since some rows are keys.
+        value: Zeroizing<Vec<u8>>,
     },
     /// Forget a value and see to it that its bytes are gone from the files too.
     Erase {
@@ -99,11 +102,13 @@ pub enum Family {
     Announcement,
     /// Attachments, by item, version and number.
     Blob,
+    /// What members have decided about themselves, by member and place.
+    OwnAct,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Leaf,
         Self::Opening,
         Self::Checkpoint,
@@ -120,6 +125,7 @@ impl Family {
         Self::Epoch,
         Self::Announcement,
         Self::Blob,
+        Self::OwnAct,
     ];
 }
 
@@ -217,6 +223,17 @@ pub enum Event {
         /// Whose.
         peer: HubId,
     },
+    /// A member's root key has signed two acts for one place: that member is held.
+    SplitActs {
+        /// Whose.
+        member: HubId,
+    },
+    /// Members have decided about their own keys or standing, and this hub goes by it.
+    OwnActsFollowed,
+    /// This hub signs with other keys from here on.
+    KeysChanged,
+    /// Other keys lie in the folder than this hub's newest act certifies: it goes on with those it has.
+    KeysNotCertified,
     /// A peer holds a checkpoint that this hub signed and has lost: its database is an old copy.
     Behind {
         /// Who.

@@ -5,10 +5,11 @@
 use serde::{Deserialize, Serialize};
 use testudo_protocol::envelope::{Kind, Recipients};
 use testudo_protocol::id::{
-    AudienceId, EnvelopeHash, Hash, HubId, ItemId, ItemRef, ItemVersion, Sequence, Timestamp,
+    AudienceId, EnvelopeHash, Hash, HubId, ItemId, ItemRef, ItemVersion, KeyTag, Sequence, Timestamp,
 };
 use testudo_protocol::label::Label;
 use testudo_protocol::ledger::{Basis, DecisionAct};
+use testudo_protocol::licence::Licence;
 use testudo_protocol::notice::NoticeAct;
 use testudo_protocol::week::Week;
 use zeroize::Zeroize as _;
@@ -42,10 +43,18 @@ pub struct ItemRecord {
     pub kind: Kind,
     /// How it may be handled.
     pub label: Label,
+    /// How it may be passed on.
+    pub licence: Licence,
+    /// The item of its originator that it was cut down from.
+    pub derived_from: Option<ItemRef>,
+    /// The items of other hubs that it draws on, of our own items alone.
+    pub sources: Vec<ItemRef>,
     /// For what it was released.
     pub purpose: String,
     /// SHA-256 of the bundle.
     pub body_hash: Hash,
+    /// Which of the originator's keys signed it.
+    pub key: KeyTag,
     /// When the originator made it.
     pub created: Timestamp,
     /// When it was stored here.
@@ -256,6 +265,8 @@ pub struct BodyRow {
     pub title: String,
     /// How many STIX objects it holds.
     pub objects: u32,
+    /// The pseudonyms of those that it holds as its own matter.
+    pub tags: Vec<[u8; 16]>,
     /// The signed part, to the byte.
     pub part: Vec<u8>,
 }
@@ -364,6 +375,16 @@ pub mod key {
             &epoch.to_be_bytes(),
         ]
         .concat()
+    }
+
+    /// Of one of a member's own acts.
+    pub fn own_act(member: HubId, counter: u64) -> Vec<u8> {
+        [member.as_bytes().as_slice(), &counter.to_be_bytes()].concat()
+    }
+
+    /// Of the act that contradicts a member's others: read behind them.
+    pub fn split_act(member: HubId) -> Vec<u8> {
+        [member.as_bytes().as_slice(), &u64::MAX.to_be_bytes(), b"x"].concat()
     }
 
     /// Of what a hub has announced.

@@ -1,12 +1,16 @@
 //! Why a command is not carried out: one sentence, and what kind of refusal it is.
 
+use std::collections::BTreeSet;
+
 use testudo_crypto::attachment::CONTENT_BYTES_MAX;
 use testudo_policies::marking_table::MarkingError;
 use testudo_protocol::bundle::BundleError;
+use testudo_protocol::charter::TakeError;
 use testudo_protocol::courier::ParcelError;
 use testudo_protocol::envelope::AttachmentRefError;
 use testudo_protocol::id::{HubId, ItemId};
-use testudo_protocol::label::LabelError;
+use testudo_protocol::label::{Caveat, LabelError, Level, Tlp};
+use testudo_protocol::licence::LicenceError;
 
 /// A command that is refused. Nothing was stored and nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +22,34 @@ pub enum Refusal {
     /// The label contradicts itself.
     #[error(transparent)]
     Label(LabelError),
+    /// The licence contradicts itself or the label.
+    #[error(transparent)]
+    Licence(LicenceError),
+    /// The draft holds objects of another hub's item, and is weaker than that.
+    #[error("{0}")]
+    SourceStricter(Box<Stricter>),
+    /// More sources than can be asked about.
+    #[error("draft holds objects of {found} items of other hubs, at most {max} are allowed; split it (R-18)")]
+    TooManySources {
+        /// How many.
+        found: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The label of our own item may not be lowered.
+    #[error("label of item {item} may not be lowered: {}", .rules.join(", "))]
+    NoDowngrade {
+        /// Which.
+        item: ItemId,
+        /// By which rules.
+        rules: Vec<String>,
+    },
+    /// The licence of our own item lets nobody pass it on.
+    #[error("licence of item {item} is `nobody`; release a correction with another licence first (R-22)")]
+    NoLicence {
+        /// Which.
+        item: ItemId,
+    },
     /// The national marking has no level, or the label is below it.
     #[error(transparent)]
     Marking(MarkingError),
@@ -187,12 +219,77 @@ pub enum Refusal {
         "hub is fenced: its ledger is behind its anchor or its peers; restore the missing entries before releasing"
     )]
     Fenced,
+    /// An act of this hub's own does not count.
+    #[error("own act is refused: {0}")]
+    OwnAct(#[source] TakeError),
+    /// A key that this hub works with was revoked.
+    #[error("a key of this hub is revoked; give it new ones with `testudo key rotate`")]
+    KeyRevoked,
+    /// The key that signed the item was revoked by its originator.
+    #[error("item {item} was signed with a key that {originator} has revoked; no hub would take it")]
+    InDoubt {
+        /// Which.
+        item: ItemId,
+        /// Whose.
+        originator: HubId,
+    },
     /// Sealing failed, or a structure is over the limit: ours to mend.
     #[error("{what}; this is a defect, please report it")]
     Internal {
         /// What failed.
         what: &'static str,
     },
+}
+
+/// What a draft would have to be for what it draws on.
+#[derive(Debug)]
+pub struct Stricter {
+    /// The item that it draws on; there may be more.
+    pub item: ItemId,
+    /// Whose that is.
+    pub originator: HubId,
+    /// The level that it needs.
+    pub level: Level,
+    /// The TLP label that it needs.
+    pub tlp: Tlp,
+    /// The caveats that it needs.
+    pub caveats: BTreeSet<Caveat>,
+    /// Whether it has to name its receivers.
+    pub by_name: bool,
+    /// Whether it may be passed on by consent alone.
+    pub by_consent: bool,
+    /// What to cut instead: the ids in the draft that stand in such an item.
+    pub cut: BTreeSet<String>,
+}
+
+/// Ids that the sentence of a refusal names; whoever cuts these is told the next ones.
+const CUT_SHOWN_MAX: usize = 20;
+
+impl std::fmt::Display for Stricter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { item, originator, .. } = self;
+        write!(
+            f,
+            "draft holds objects of item {item} of {originator} (R-18); label it "
+        )?;
+        write!(f, "--tlp {} --level {}", self.tlp, self.level.get())?;
+        if !self.caveats.is_empty() {
+            let caveats: Vec<&str> = self.caveats.iter().map(|caveat| caveat.as_str()).collect();
+            write!(f, " --caveat {}", caveats.join(","))?;
+        }
+        if self.by_name {
+            write!(f, " --rel-to HUB,... in place of --community")?;
+        }
+        if self.by_consent {
+            write!(f, " --licence consent")?;
+        }
+        let shown: Vec<&str> = self.cut.iter().take(CUT_SHOWN_MAX).map(String::as_str).collect();
+        write!(f, ", or cut {}", shown.join(", "))?;
+        match self.cut.len().saturating_sub(CUT_SHOWN_MAX) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
 }
 
 /// What kind of refusal it is, for exit codes and HTTP statuses.
@@ -219,6 +316,11 @@ impl Refusal {
             Self::Bundle(BundleError::LabelTooWeak { .. }) => "label-too-weak",
             Self::Bundle(_) => "bundle-malformed",
             Self::Label(_) => "label-malformed",
+            Self::Licence(_) => "licence-malformed",
+            Self::SourceStricter(_) => "source-stricter",
+            Self::TooManySources { .. } => "too-many-sources",
+            Self::NoDowngrade { .. } => "no-downgrade",
+            Self::NoLicence { .. } => "no-licence",
             Self::Marking(_) => "marking",
             Self::UnknownRecipient { .. } => "unknown-recipient",
             Self::Ceiling { .. } => "above-ceiling",
@@ -245,6 +347,9 @@ impl Refusal {
             Self::TooManyFetches { .. } => "busy",
             Self::NoEvidence { .. } => "no-evidence",
             Self::Fenced => "fenced",
+            Self::OwnAct(_) => "own-act",
+            Self::KeyRevoked => "key-revoked",
+            Self::InDoubt { .. } => "in-doubt",
             Self::Internal { .. } => "internal",
         }
     }
@@ -254,14 +359,20 @@ impl Refusal {
         match self {
             Self::Bundle(BundleError::LabelTooWeak { .. })
             | Self::Marking(_)
+            | Self::SourceStricter(_)
+            | Self::NoDowngrade { .. }
+            | Self::NoLicence { .. }
             | Self::Ceiling { .. }
             | Self::Nobody { .. }
             | Self::Denied { .. }
             | Self::PreviewChanged
             | Self::NotOriginator { .. }
+            | Self::InDoubt { .. }
             | Self::Withdrawn { .. } => RefusalKind::Policy,
-            Self::Bundle(_) | Self::ParcelNotOurs | Self::Parcel(_) => RefusalKind::Data,
+            Self::Bundle(_) | Self::ParcelNotOurs | Self::Parcel(_) | Self::OwnAct(_) => RefusalKind::Data,
             Self::Label(_)
+            | Self::Licence(_)
+            | Self::TooManySources { .. }
             | Self::UnknownRecipient { .. }
             | Self::OwnItem { .. }
             | Self::TooManyReceivers { .. }
@@ -277,7 +388,9 @@ impl Refusal {
             | Self::NoSuchQuestion { .. }
             | Self::Erased { .. }
             | Self::NoEvidence { .. } => RefusalKind::NotFound,
-            Self::Busy { .. } | Self::TooManyFetches { .. } | Self::Fenced => RefusalKind::Later,
+            Self::Busy { .. } | Self::TooManyFetches { .. } | Self::Fenced | Self::KeyRevoked => {
+                RefusalKind::Later
+            }
             Self::Internal { .. } => RefusalKind::Internal,
         }
     }
@@ -285,8 +398,13 @@ impl Refusal {
     /// The rule ids behind it, if rules are.
     pub fn rules(&self) -> Vec<String> {
         match self {
-            Self::Nobody { rules } | Self::Denied { rules, .. } => rules.clone(),
-            Self::Bundle(BundleError::LabelTooWeak { .. }) => vec!["R-18".to_owned()],
+            Self::Nobody { rules } | Self::Denied { rules, .. } | Self::NoDowngrade { rules, .. } => {
+                rules.clone()
+            }
+            Self::Bundle(BundleError::LabelTooWeak { .. })
+            | Self::SourceStricter(_)
+            | Self::TooManySources { .. } => vec!["R-18".to_owned()],
+            Self::NoLicence { .. } => vec!["R-22".to_owned()],
             Self::Marking(_) => vec!["R-02".to_owned()],
             Self::NotOriginator { .. } => vec!["R-21".to_owned()],
             _ => Vec::new(),

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use testudo_protocol::id::{AudienceId, Hash, HubId, ItemId, ItemVersion};
-use testudo_protocol::label::Label;
+use testudo_protocol::label::{Label, Level, Tlp};
+use testudo_protocol::licence::Licence;
 
 /// The answer to a command that was carried out and is durable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,6 +116,12 @@ pub enum Reply {
         /// Which of its attachments, from 0.
         number: u32,
     },
+    /// An act of this hub's own is durable, and told to the peers.
+    #[serde(rename_all = "camelCase")]
+    OwnActTaken {
+        /// Its place in the hub's chain.
+        counter: u64,
+    },
     /// An opening or acknowledgement was noted.
     #[serde(rename_all = "camelCase")]
     Noted {
@@ -183,6 +190,28 @@ pub struct Preview {
     pub narrowed: Vec<HubId>,
     /// Who had no version before and would get this one; empty for a first version.
     pub widened: Vec<HubId>,
+    /// How it could be passed on.
+    pub licence: Licence,
+    /// The items of other hubs that it draws on.
+    pub sources: Vec<SourceView>,
+}
+
+/// An item of another hub that a draft draws on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceView {
+    /// The item.
+    pub item: ItemId,
+    /// Its version.
+    pub version: ItemVersion,
+    /// Whose it is.
+    pub originator: HubId,
+    /// Its level: the draft's is at least as high.
+    pub level: Level,
+    /// Its TLP label: the draft's is at least as strict.
+    pub tlp: Tlp,
+    /// The ids in the draft that stand in it.
+    pub objects: Vec<String>,
 }
 
 /// What other policies would change.
@@ -259,8 +288,14 @@ pub struct InboxEntry {
     pub also_via: Vec<HubId>,
     /// `released`, `corrected`, `retracted` or `expired`.
     pub state: String,
+    /// Whether the key that signed it was revoked as of a day before it was made: it may be somebody else's.
+    pub provenance_in_doubt: bool,
     /// How it may be handled.
     pub label: Label,
+    /// How it may be passed on.
+    pub licence: Licence,
+    /// The item that it was cut down from, if it was.
+    pub derived_from: Option<ItemId>,
     /// The title; absent once the content is destroyed.
     pub title: Option<String>,
     /// When it was made, milliseconds since 1970.
@@ -343,6 +378,24 @@ pub struct Status {
     pub checkpoint: Option<CheckpointView>,
     /// Peers.
     pub peers: Vec<PeerView>,
+}
+
+/// What this hub has decided about its own keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnKeysView {
+    /// The root key that certifies the others.
+    pub root: Hash,
+    /// The place of the newest act.
+    pub counter: u64,
+    /// Its hash.
+    pub newest: Hash,
+    /// Until when the keys sign, Unix seconds.
+    pub valid_until: u64,
+    /// The kinds of keys that were revoked and not replaced.
+    pub revoked: Vec<String>,
+    /// Whether the member has left.
+    pub has_left: bool,
 }
 
 /// How a checkpoint stands.

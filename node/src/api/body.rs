@@ -7,6 +7,7 @@ use testudo_core::views::InboxEntry;
 use testudo_protocol::id::{Hash, HubId, ItemId};
 use testudo_protocol::label::Label;
 use testudo_protocol::ledger::Basis;
+use testudo_protocol::licence::Licence;
 
 use super::answer::Problem;
 use super::attachments::AttachmentLine;
@@ -20,6 +21,9 @@ pub struct DraftBody {
     pub bundle: String,
     /// How it may be handled.
     pub label: Label,
+    /// How it may be passed on; by default as its label says, and by consent alone if it draws on items of others.
+    #[serde(default)]
+    pub licence: Option<Licence>,
     /// For what it is released.
     pub purpose: String,
     /// The item that it corrects.
@@ -64,6 +68,7 @@ impl From<DraftBody> for Draft {
         let DraftBody {
             bundle,
             label,
+            licence,
             purpose,
             corrects,
             attachments,
@@ -71,6 +76,7 @@ impl From<DraftBody> for Draft {
         Self {
             bundle: bundle.into_bytes(),
             label,
+            licence,
             purpose,
             corrects,
             attachments: attachments.into_iter().map(Into::into).collect(),

@@ -18,7 +18,7 @@ use super::body::{
     ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, EraseBody, ForwardBody, ItemDocument,
     ReleaseBody,
 };
-use super::{attachments, courier, policy};
+use super::{attachments, courier, keys, policy};
 use crate::health::{StatusDocument, Vitals};
 use crate::process::HubHandle;
 use crate::store::Family;
@@ -66,6 +66,7 @@ pub(super) fn router(vitals: Vitals) -> Router {
         .route("/v1/consents", get(consents))
         .route("/v1/items/{item}/retract", post(retract))
         .route("/v1/items/{item}/erase", post(erase))
+        .route("/v1/keys/follow", post(keys::follow))
         .route("/v1/ledger", get(ledger))
         .route("/v1/policy/diff", get(policy::diff))
         .route("/v1/policy/activate", post(policy::activate))

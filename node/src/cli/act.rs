@@ -3,6 +3,7 @@
 use testudo_core::views::{Preview, Reply, Verdict};
 use testudo_policies::explain::Language;
 use testudo_protocol::id::{Hash, HubId};
+use testudo_protocol::licence::Licence;
 
 use super::arguments::{At, ItemAt};
 use super::attach;
@@ -29,8 +30,41 @@ pub(super) async fn preview(draft: &DraftFlags, language: &Spoken, at: &At) -> R
     for hub in &preview.widened {
         text.push_str(&format!("{hub:<8} had no version before\n"));
     }
-    text.push_str(&format!("\npreview {}\n", preview.hash));
+    for source in &preview.sources {
+        text.push_str(&format!(
+            "draws on {} version {} of {}, TLP:{} level {}: {}\n",
+            source.item,
+            source.version,
+            source.originator,
+            source.tlp,
+            source.level.get(),
+            source.objects.join(", ")
+        ));
+    }
+    text.push_str(&format!("\nlicence {}\n", licence(&preview.licence)));
+    text.push_str(&format!("preview {}\n", preview.hash));
     Ok(Answer::of(&preview, text))
+}
+
+/// A licence in words.
+pub(super) fn licence(licence: &Licence) -> String {
+    match licence {
+        Licence::Consent => "consent: passed on only with our consent for each receiver".to_owned(),
+        Licence::Nobody => "nobody: not passed on at all".to_owned(),
+        Licence::AsLabelled => "as-labelled: passed on as far as label and rules let it".to_owned(),
+        Licence::Named { hubs, classes, until } => {
+            let hubs = hubs.iter().map(ToString::to_string);
+            let names: Vec<String> = hubs.chain(classes.iter().map(ToString::to_string)).collect();
+            let end = match until {
+                0 => String::new(),
+                until => format!(" until {until}"),
+            };
+            format!(
+                "passed on to {} without asking{end}, to others with our consent",
+                names.join(", ")
+            )
+        }
+    }
 }
 
 fn verdicts(verdicts: &[Verdict]) -> String {
@@ -159,6 +193,7 @@ pub(super) fn said(reply: &Reply) -> Answer {
         }
         Reply::WitnessResumed { hub } => format!("the ledger of {hub} is cosigned again"),
         Reply::Fetching { item, number } => format!("fetching attachment {} of {item}", number + 1),
+        Reply::OwnActTaken { counter } => format!("act {counter} of this hub is followed"),
         Reply::Noted { item } => format!("noted {item}"),
     };
     Answer::of(reply, text)

@@ -10,7 +10,7 @@ use testudo_protocol::id::ItemId;
 use super::label::DraftFlags;
 use super::outcome::{Answer, Failure, exit, finish};
 use super::{
-    act, charter, config, consent, courier, doctor, explain, init, ledger, object, policy, read, serve,
+    act, charter, config, consent, courier, doctor, explain, init, key, ledger, object, policy, read, serve,
     statement, status,
 };
 
@@ -66,6 +66,9 @@ enum Command {
     /// Draft, sign, accept and show the charter.
     #[command(subcommand)]
     Charter(charter::CharterCommand),
+    /// This hub's own keys: show, replace and revoke them, with its root key offline.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Run the hub until it is told to stop.
     Serve {
         #[command(flatten)]
@@ -187,6 +190,7 @@ impl Command {
         match self {
             Self::Init(init) => init.run(),
             Self::Charter(command) => command.run(),
+            Self::Key(command) => command.run().await,
             Self::Serve { at, tap } => serve::run(&at, tap).await,
             Self::Status { at, what } => status::run(at, what).await,
             Self::Doctor { data } => doctor::run(&At { data }).await,

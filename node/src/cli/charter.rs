@@ -195,6 +195,7 @@ fn member(card: Card, sponsors: &BTreeMap<HubId, BTreeSet<HubId>>) -> Member {
         caps: ["expiry".to_owned()].into(),
         tags: BTreeMap::new(),
         keys: card.keys,
+        certificate: card.certificate,
         address: card.address,
     }
 }

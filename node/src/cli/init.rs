@@ -4,13 +4,24 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
-use testudo_protocol::id::HubId;
+use testudo_protocol::id::{HubId, Timestamp};
 use testudo_protocol::label::Class;
 use testudo_protocol::realm::Realm;
 
 use super::outcome::{Answer, Failure, exit};
+use crate::clock;
 use crate::config;
 use crate::folder::HubFolder;
+
+const DAY_SECONDS: u64 = 24 * 60 * 60;
+
+/// How long a certificate is valid if nobody says otherwise, in days: two years.
+pub(super) const CERTIFICATE_DAYS: u64 = 730;
+
+/// Unix seconds at the end of so many days.
+pub(super) fn days_from(now: Timestamp, days: u64) -> u64 {
+    now.seconds().saturating_add(days.saturating_mul(DAY_SECONDS))
+}
 
 /// Makes keys, configuration and card.
 #[derive(Args)]
@@ -33,6 +44,12 @@ pub(super) struct Init {
     /// Address and port, UDP and TCP, on which peers will reach it.
     #[arg(long, value_name = "IP:PORT")]
     listen: SocketAddr,
+    /// A new file for the root key, outside the folder: it is to be taken offline.
+    #[arg(long, value_name = "FILE")]
+    root_key: PathBuf,
+    /// How long the root key's certificate over the other keys is valid.
+    #[arg(long, value_name = "DAYS", default_value_t = CERTIFICATE_DAYS)]
+    key_days: u64,
 }
 
 impl Init {
@@ -49,14 +66,17 @@ impl Init {
         let realm = Realm::new(&self.federation, &self.realm).map_err(|error| usage(error.to_string()))?;
         let default = "listen = \"127.0.0.1:4470\"";
         let configuration = config::example().replace(default, &format!("listen = \"{}\"", self.listen));
-        let card = HubFolder::create(&self.data, &configuration, |keys| {
-            keys.card(code, class, &realm, self.listen)
+        let now = clock::now();
+        let valid_until = days_from(now, self.key_days);
+        let card = HubFolder::create(&self.data, &configuration, &self.root_key, |keys, root| {
+            let certificate = keys.certify(code, &realm, root, now, valid_until)?;
+            Ok(keys.card(code, class, &realm, self.listen, certificate))
         })?;
         let path = self.data.join("card.json");
         let text = format!(
-            "made hub {code}\ncard   {}\nnext   give the card to a voter, who drafts a charter: testudo charter draft --card {}",
-            path.display(),
-            path.display()
+            "made hub {code}\ncard   {card}\nroot   {root}\n       whoever has this file can replace every key of this hub: move it to a medium that is kept\n       offline, with a copy elsewhere, and see that none stays on this machine\nnext   give the card to a voter, who drafts a charter: testudo charter draft --card {card}",
+            card = path.display(),
+            root = self.root_key.display()
         );
         Ok(Answer::of(&card, text))
     }

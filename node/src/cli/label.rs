@@ -8,6 +8,7 @@ use clap::Args;
 use testudo_protocol::bundle::BUNDLE_BYTES_MAX;
 use testudo_protocol::id::HubId;
 use testudo_protocol::label::{Label, Level, NationalMarking, Scope};
+use testudo_protocol::licence::Licence;
 
 use super::attach;
 use super::outcome::{Failure, exit};
@@ -66,6 +67,28 @@ pub(super) struct DraftFlags {
     /// End of life, in Unix seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     expires: u64,
+    /// How it may be passed on: as-labelled, consent or nobody.
+    #[arg(long, value_name = "LICENCE")]
+    licence: Option<String>,
+    /// To these hubs it may be passed on without asking; to others by consent.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "HUB,...",
+        conflicts_with = "licence"
+    )]
+    licence_to: Vec<String>,
+    /// To every hub of these classes it may be passed on without asking.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "CLASS,...",
+        conflicts_with = "licence"
+    )]
+    licence_to_class: Vec<String>,
+    /// Until when it may be passed on without asking, in Unix seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, conflicts_with = "licence")]
+    licence_until: u64,
     /// The item that this corrects.
     #[arg(long, value_name = "ITEM")]
     corrects: Option<String>,
@@ -111,6 +134,7 @@ impl DraftFlags {
         Ok(DraftBody {
             bundle: self.read()?,
             label,
+            licence: self.licence()?,
             purpose: required("purpose", "purpose", &self.purpose)?,
             corrects,
             attachments: attach::described(&self.attach)?,
@@ -158,6 +182,31 @@ impl DraftFlags {
                 .map_err(|error| usage(format!("--marking-authority: {error}")))?,
             text: text.clone(),
         }))
+    }
+
+    /// The licence that was given in words; none leaves it to the hub.
+    fn licence(&self) -> Result<Option<Licence>, Failure> {
+        let is_named = !self.licence_to.is_empty() || !self.licence_to_class.is_empty();
+        match self.licence.as_deref() {
+            Some("as-labelled") => Ok(Some(Licence::AsLabelled)),
+            Some("consent") => Ok(Some(Licence::Consent)),
+            Some("nobody") => Ok(Some(Licence::Nobody)),
+            Some(other) => {
+                let shown: String = other.chars().take(64).collect();
+                Err(usage(format!(
+                    "--licence: unknown licence `{shown}`, expected one of as-labelled, consent, nobody"
+                )))
+            }
+            None if is_named => Ok(Some(Licence::Named {
+                hubs: words::<HubId>("licence", &self.licence_to)?,
+                classes: words("licence", &self.licence_to_class)?,
+                until: self.licence_until,
+            })),
+            None if self.licence_until > 0 => Err(usage(
+                "--licence-until ends what --licence-to and --licence-to-class allow; give one of them",
+            )),
+            None => Ok(None),
+        }
     }
 
     fn label(&self) -> Result<Label, Failure> {

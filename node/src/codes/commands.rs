@@ -248,4 +248,24 @@ pub(super) const CODES: &[Code] = &[
         "There is no such code.",
         "`testudo explain` lists all. A rule such as R-07 is explained by `testudo policy explain`.",
     ),
+    code(
+        "root-key-inside",
+        "The root key would stay in the folder of the hub whose keys it certifies.",
+        "Name a place outside of it, best on a medium that is taken offline.",
+    ),
+    code(
+        "root-key-exists",
+        "There is a file already where the root key is to be written.",
+        "Name another place. Nothing is written over.",
+    ),
+    code(
+        "token",
+        "The PKCS#11 token cannot be used.",
+        "Look at `token.module`, `token.place`, `token.pin` and `token.ledger`, and at what the sentence says of the token.",
+    ),
+    code(
+        "signer",
+        "A key in a token did not sign.",
+        "Look at the token; then try again. Nothing was signed.",
+    ),
 ];

@@ -164,4 +164,44 @@ pub(super) const CODES: &[Code] = &[
         "Nothing is known against that ledger.",
         "`testudo status` shows against which there is something.",
     ),
+    code(
+        "licence-malformed",
+        "The licence contradicts itself, or goes further than the label lets anybody go.",
+        "Mend the field that the sentence names: `testudo preview` shows what a label allows.",
+    ),
+    code(
+        "source-stricter",
+        "The draft holds objects that came from another hub under a stricter label (R-18).",
+        "Take the label that the sentence proposes, or cut the objects that it lists.",
+    ),
+    code(
+        "too-many-sources",
+        "The draft holds objects of more items than a release may rest on.",
+        "Split the bundle, or cut objects that came from others.",
+    ),
+    code(
+        "no-downgrade",
+        "The label of this item may not be lowered by this hub, or not now.",
+        "`testudo policy explain` says what the rules mean that the sentence names.",
+    ),
+    code(
+        "no-licence",
+        "The licence of this item is `nobody`: no consent can be given for it (R-22).",
+        "Release a correction with another licence first.",
+    ),
+    code(
+        "own-act",
+        "An act of this hub's own is malformed, out of place, or not signed by its root key.",
+        "Make it anew with `testudo key rotate` or `testudo key revoke`, and sign it with the root key of this hub.",
+    ),
+    code(
+        "key-revoked",
+        "A key that this hub works with was revoked, so it signs nothing.",
+        "Give it new keys: `testudo key rotate`.",
+    ),
+    code(
+        "in-doubt",
+        "The item was signed with a key that its originator has revoked since.",
+        "Ask the originator for a new version. The item is kept, and not passed on.",
+    ),
 ];

@@ -9,12 +9,13 @@ use std::str::FromStr;
 use testudo_crypto::note::NoteVerifier;
 
 use crate::telemetry::{Filter, LogFormat};
+use crate::token::{PinPlace, TokenConfig, TokenPlace};
 
 use super::error::{Origin, Problem, shown};
 use super::health::HealthListen;
-use super::raw::{RawApprovals, RawConfig};
+use super::raw::{RawApprovals, RawConfig, RawToken};
 use super::tick::Tick;
-use super::{ApprovalFiles, Config, Log, STORE_FOLDER, Setting};
+use super::{ApprovalFiles, Config, Log, STORE_FOLDER, Setting, TokenKeys};
 
 /// Longest path of a Unix socket on Linux: `sun_path` has 108 bytes, the last one is zero.
 const SOCKET_BYTES_MAX: usize = 107;
@@ -44,6 +45,7 @@ pub(super) fn check(
         .map(|text| it.path("policies.national", text));
     let intake_policies = raw.policies.intake.map(|text| it.path("policies.intake", text));
     let approvals = it.approvals(raw.approvals);
+    let token = it.token(raw.token);
     let tick = it.parse::<Tick>("ledger.tick", raw.ledger.tick, ToString::to_string);
     let control_socket = it.path("control.socket", raw.control.socket);
     let health = it.health(raw.health.listen);
@@ -74,6 +76,7 @@ pub(super) fn check(
             national_policies,
             intake_policies,
             approvals,
+            token,
             tick,
             log: Log { format, filter },
             tap,
@@ -131,6 +134,61 @@ impl Checker<'_> {
             crypto,
             channel,
         }
+    }
+
+    /// A token is named by three settings, all or none of them.
+    fn token(&mut self, raw: RawToken) -> Option<TokenKeys> {
+        let RawToken {
+            module,
+            place,
+            pin,
+            ledger,
+        } = raw;
+        if module.is_none() && place.is_none() && pin.is_none() && ledger.is_none() {
+            return None;
+        }
+        let module = self
+            .needed("token.module", module)
+            .map(|text| self.path("token.module", text));
+        let place = self.needed("token.place", place).and_then(|text| {
+            self.parse::<TokenPlace>("token.place", text, |_| {
+                "expected `label:` and the label of a token, or `slot:` and a number".to_owned()
+            })
+        });
+        let pin = self.needed("token.pin", pin).and_then(|text| {
+            let place = PinPlace::parse(&text, self.folder);
+            if place.is_none() {
+                let found = shown(&text);
+                self.refuse(
+                    "token.pin",
+                    format!("expected a path, or `credential:` and the name of a systemd credential, found `{found}`"),
+                );
+            }
+            self.note("token.pin", text);
+            place
+        });
+        if let Some(label) = &ledger {
+            self.note("token.ledger", label.clone());
+        }
+        Some(TokenKeys {
+            token: TokenConfig {
+                module: module?,
+                place: place?,
+                pin: pin?,
+            },
+            ledger,
+        })
+    }
+
+    /// A setting that others need beside them.
+    fn needed(&mut self, key: &'static str, text: Option<String>) -> Option<String> {
+        if text.is_none() {
+            self.refuse(
+                key,
+                "missing; a token needs `token.module`, `token.place` and `token.pin`".to_owned(),
+            );
+        }
+        text
     }
 
     /// A relative socket path is relative to the folder of the configuration file, as every other.

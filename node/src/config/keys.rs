@@ -106,6 +106,35 @@ pub(super) const KEYS: &[Key] = &[
         about: "Where to go with what is above the level of this hub; shown where it is refused.",
     },
     Key {
+        path: "token.module",
+        default: None,
+        sample: "/usr/lib/softhsm/libsofthsm2.so",
+        live: false,
+        about: "Library of a PKCS#11 token that holds keys of this hub. Without it all keys are files.",
+    },
+    Key {
+        path: "token.place",
+        default: None,
+        sample: "label:testudo",
+        live: false,
+        about: "Which token: `label:` and the label it was initialised with, or `slot:` and a number.",
+    },
+    Key {
+        path: "token.pin",
+        default: None,
+        sample: "keys/token.pin",
+        live: false,
+        about: "File with the user PIN of the token, readable by the owner only, or `credential:` and the name\n\
+                of a systemd credential.",
+    },
+    Key {
+        path: "token.ledger",
+        default: None,
+        sample: "testudo-ledger",
+        live: false,
+        about: "Label of the Ed25519 key in the token that signs the checkpoints, in place of `ledger.key`.",
+    },
+    Key {
         path: "ledger.tick",
         default: Some("15min"),
         sample: "15min",

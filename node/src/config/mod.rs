@@ -33,6 +33,7 @@ use std::path::{Path, PathBuf};
 use testudo_crypto::note::NoteVerifier;
 
 use crate::telemetry::{Filter, LogFormat};
+use crate::token::TokenConfig;
 
 pub use error::{ConfigError, Origin, PROBLEMS_MAX, Problem, Problems};
 pub use example::example;
@@ -72,6 +73,8 @@ pub struct Config {
     pub intake_policies: Option<PathBuf>,
     /// What the authorities have approved.
     pub approvals: ApprovalFiles,
+    /// A PKCS#11 token that holds keys of this hub.
+    pub token: Option<TokenKeys>,
     /// Time between two checkpoints of the ledger.
     pub tick: Tick,
     /// How to log.
@@ -96,6 +99,15 @@ pub struct ApprovalFiles {
     pub crypto: Option<PathBuf>,
     /// Where to go with what is higher.
     pub channel: Option<String>,
+}
+
+/// A token, and which of this hub's keys it holds.
+#[derive(Clone, Debug)]
+pub struct TokenKeys {
+    /// The token.
+    pub token: TokenConfig,
+    /// Label of the key that signs the checkpoints; none means that it is a file.
+    pub ledger: Option<String>,
 }
 
 /// How to log.

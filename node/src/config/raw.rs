@@ -17,6 +17,8 @@ pub(super) struct RawConfig {
     pub policies: RawPolicies,
     #[serde(default)]
     pub approvals: RawApprovals,
+    #[serde(default)]
+    pub token: RawToken,
     pub ledger: RawLedger,
     pub control: RawControl,
     #[serde(default)]
@@ -55,6 +57,15 @@ pub(super) struct RawApprovals {
     pub accreditation: Option<String>,
     pub crypto: Option<String>,
     pub channel: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawToken {
+    pub module: Option<String>,
+    pub place: Option<String>,
+    pub pin: Option<String>,
+    pub ledger: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

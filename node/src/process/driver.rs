@@ -7,9 +7,11 @@ use std::time::Instant;
 use testudo_core::blob::BlobId;
 use testudo_core::hub::Hub;
 use testudo_core::input::{Command, CommandId, Input};
+use testudo_core::keys::HubKeys;
 use testudo_core::output::{Change, Event, Output};
 use testudo_core::refusal::Refusal;
 use testudo_core::views::Reply;
+use testudo_crypto::keys::VerifyingKey;
 use testudo_policies::engine::Engine;
 use testudo_policies::gate::Gate;
 use testudo_policies::policy_set::LoadError;
@@ -17,9 +19,11 @@ use testudo_protocol::id::HubId;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
 
+use super::start::peers;
 use super::{rows, unfinished};
 use crate::blobs::{BlobWorker, Staging};
 use crate::clock;
+use crate::folder::FolderError;
 use crate::store::{Anchor, Mark, Store};
 use crate::telemetry::{Counter, Timing, count, count_timing};
 use crate::transport::{Transport, TransportEvent};
@@ -43,6 +47,8 @@ pub enum Request {
     Network(TransportEvent),
     /// Put other policies in force and say when it is done.
     Activate(Box<Gate>, oneshot::Sender<()>),
+    /// Sign with other keys from here on.
+    Rekey(Box<HubKeys>),
     /// A second has passed.
     Tick,
     /// The thread of attachments has a result.
@@ -57,7 +63,21 @@ pub struct HubHandle {
     requests: mpsc::Sender<Request>,
     policies: PolicyReader,
     staging: Arc<Staging>,
+    keys: KeyReader,
+    transport_key: VerifyingKey,
 }
+
+/// What is read anew from the hub's folders while it runs.
+pub(super) struct Readers {
+    pub(super) policies: PolicyReader,
+    pub(super) staging: Arc<Staging>,
+    pub(super) keys: KeyReader,
+    /// The key with which this process began: it keeps it to its end.
+    pub(super) transport_key: VerifyingKey,
+}
+
+/// Reads this hub's own acts and its keys.
+pub type KeyReader = Arc<dyn Fn() -> Result<(Vec<Vec<u8>>, HubKeys), FolderError> + Send + Sync>;
 
 /// Reads and validates the policies in the hub's folders.
 pub type PolicyReader = Arc<dyn Fn() -> Result<Engine, LoadError> + Send + Sync>;
@@ -68,12 +88,20 @@ pub type PolicyReader = Arc<dyn Fn() -> Result<Engine, LoadError> + Send + Sync>
 pub struct Stopped;
 
 impl HubHandle {
-    pub(super) fn channel(policies: PolicyReader, staging: Arc<Staging>) -> (Self, mpsc::Receiver<Request>) {
+    pub(super) fn channel(readers: Readers) -> (Self, mpsc::Receiver<Request>) {
         let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
+        let Readers {
+            policies,
+            staging,
+            keys,
+            transport_key,
+        } = readers;
         let handle = Self {
             requests,
             policies,
             staging,
+            keys,
+            transport_key,
         };
         (handle, receiver)
     }
@@ -87,6 +115,27 @@ impl HubHandle {
     /// waiting looks by itself.
     pub(super) fn poke(&self) {
         let _busy = self.requests.try_send(Request::Blob);
+    }
+
+    /// Reads the acts and keys that lie in the hub's folder now.
+    ///
+    /// # Errors
+    /// [`FolderError`] names the file that is not accepted; the hub goes on with those it has.
+    pub fn read_keys(&self) -> Result<(Vec<Vec<u8>>, HubKeys), FolderError> {
+        (self.keys)()
+    }
+
+    /// The transport key of this process.
+    pub fn transport_key(&self) -> VerifyingKey {
+        self.transport_key
+    }
+
+    /// Hands other keys over; the hub uses them if its newest act certifies them.
+    ///
+    /// # Errors
+    /// [`Stopped`] if the hub has ended.
+    pub async fn rekey(&self, keys: HubKeys) -> Result<(), Stopped> {
+        self.send(Request::Rekey(Box::new(keys))).await
     }
 
     /// Reads and validates the policies that lie in the hub's folders now.
@@ -249,6 +298,7 @@ impl Driver {
                 Some(Input::Policies(gate))
             }
             Request::Network(event) => network_input(event),
+            Request::Rekey(keys) => Some(Input::Keys(keys)),
             Request::Tick => Some(Input::Tick),
             // Its results are taken with every round.
             Request::Blob => None,
@@ -325,6 +375,10 @@ impl Driver {
                 }
             }
             Output::Disconnect(peer) => self.transport.disconnect(peer.as_str()),
+            Output::Peers => {
+                let list = peers(self.hub.gate().charter(), self.hub.me());
+                self.transport.set_peers(list);
+            }
             Output::Anchor { size, root, note } => self.replace_anchor(size, &root, note)?,
             Output::Reply(id, reply) => {
                 if let Some(waiting) = self.waiting.remove(&id) {
@@ -484,6 +538,16 @@ fn report(event: &Event) {
         }
         Event::SplitView { peer } => {
             error!(peer = %peer, "a ledger has two signed roots for one size; evidence is kept, and nothing of it is cosigned until `testudo ledger resume`");
+        }
+        Event::SplitActs { member } => {
+            error!(peer = %member, "this member's root key has signed two acts for one place; it is held, and both are kept");
+        }
+        Event::OwnActsFollowed => info!("members have decided about their own keys or standing"),
+        Event::KeysChanged => info!("this hub signs with other keys"),
+        Event::KeysNotCertified => {
+            error!(
+                "the keys in the folder are not those that the newest act certifies; the hub goes on with those it has"
+            );
         }
         Event::Behind { peer, size } => {
             error!(peer = %peer, tree_size = *size, "peer holds a checkpoint that this hub signed and has lost; the hub is fenced");

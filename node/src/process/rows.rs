@@ -24,6 +24,7 @@ pub(super) fn family(family: CoreFamily) -> Family {
         CoreFamily::Epoch => Family::Epoch,
         CoreFamily::Announcement => Family::Announcement,
         CoreFamily::Blob => Family::Blob,
+        CoreFamily::OwnAct => Family::OwnAct,
     }
 }
 
@@ -39,8 +40,8 @@ pub(super) fn changes(wanted: Vec<CoreChange>) -> (Vec<Change>, Vec<(Family, Vec
             CoreChange::Put {
                 family: of,
                 key,
-                value,
-            } => write.push(Change::put(family(of), key, value)),
+                mut value,
+            } => write.push(Change::put(family(of), key, std::mem::take(&mut *value))),
             CoreChange::Erase { family: of, key } => {
                 write.push(Change::delete(family(of), key.clone()));
                 purge.push((family(of), key));

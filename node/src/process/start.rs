@@ -14,13 +14,13 @@ use testudo_policies::engine::Engine;
 use testudo_policies::gate::{Approvals, Gate, GateError};
 use testudo_policies::layers::{LayerSource, Layers, PolicyFile};
 use testudo_policies::policy_set::LoadError;
-use testudo_protocol::charter::Charter;
+use testudo_protocol::charter::{Charter, KeyKind};
 use testudo_protocol::id::HubId;
 use testudo_protocol::realm::Realm;
 use testudo_protocol::statement::{Accreditation, CryptoApproval, StatementError};
 use tracing::info;
 
-use super::driver::{Driver, Fatal, HubHandle, Request};
+use super::driver::{Driver, Fatal, HubHandle, Readers, Request};
 use super::rows::load_rows;
 use super::unfinished::{self, FinishError};
 use crate::blobs::{BlobFolder, BlobFolderError, BlobWorker, Staging};
@@ -114,6 +114,8 @@ pub enum StartError {
 /// [`StartError`].
 pub fn load(folder: &HubFolder) -> Result<(Hub, Vec<Output>, Store, Option<CoreAnchor>), StartError> {
     let charter = folder.charter()?;
+    // A crash may have left a rotation half done.
+    folder.finish_rotation()?;
     let keys = folder.keys()?;
     let me = folder.card()?.code;
     let approvals = approvals(&folder.config.approvals, charter.realm(), me)?;
@@ -133,6 +135,7 @@ pub fn load(folder: &HubFolder) -> Result<(Hub, Vec<Output>, Store, Option<CoreA
         gate,
         entropy: Entropy::from_os()?,
         tick_millis: folder.config.tick.millis(),
+        own_acts: own_acts(folder)?,
     };
     let (hub, begin) = Hub::restore(config, load_rows(&store)?, anchor.as_ref(), clock::now())?;
     let removed = BlobFolder::open(&folder.config.blobs())?.keep_only(&hub.blobs())?;
@@ -151,10 +154,11 @@ pub fn load(folder: &HubFolder) -> Result<(Hub, Vec<Output>, Store, Option<CoreA
 /// [`StartError`].
 pub async fn start(folder: &HubFolder, tap: Option<PathBuf>) -> Result<Running, StartError> {
     let (hub, begin, store, anchor) = load(folder)?;
+    let keys = folder.keys()?;
     let config = TransportConfig {
-        secret_seed: folder.keys()?.transport.seed(),
+        secret_seed: keys.transport.seed(),
         listen: folder.config.listen,
-        peers: peers(hub.gate().charter(), hub.me().as_str()),
+        peers: peers(hub.gate().charter(), hub.me()),
         #[cfg(feature = "tap")]
         tap: tap.clone(),
     };
@@ -168,9 +172,14 @@ pub async fn start(folder: &HubFolder, tap: Option<PathBuf>) -> Result<Running, 
     let _no_tap_in_this_build = tap;
     let (transport, mut events) = Transport::start(config).await?;
     let reader = PolicyFolders::of(folder);
+    let keys_in = folder.clone();
     let blobs = BlobFolder::open(&folder.config.blobs())?;
-    let staging = Arc::new(Staging::new(blobs.clone()));
-    let (handle, requests) = HubHandle::channel(Arc::new(move || reader.load()), staging);
+    let (handle, requests) = HubHandle::channel(Readers {
+        policies: Arc::new(move || reader.load()),
+        staging: Arc::new(Staging::new(blobs.clone())),
+        keys: Arc::new(move || Ok((own_acts(&keys_in)?, keys_in.keys()?))),
+        transport_key: keys.transport.verifying_key(),
+    });
     let poked = handle.clone();
     let blobs = BlobWorker::start(blobs, move || poked.poke()).map_err(StartError::Thread)?;
     let driver = Driver {
@@ -240,8 +249,16 @@ impl Running {
     }
 }
 
-fn peers(charter: &Charter, me: &str) -> Vec<PeerEntry> {
-    let others = charter.members().filter(|member| member.code.as_str() != me);
+/// What this hub has decided about itself, as it is handed to the core.
+fn own_acts(folder: &HubFolder) -> Result<Vec<Vec<u8>>, FolderError> {
+    let acts = folder.own_acts()?.into_iter();
+    Ok(acts.map(|act| act.to_bytes().to_vec()).collect())
+}
+
+/// Everybody whose transport key counts.
+pub(super) fn peers(charter: &Charter, me: HubId) -> Vec<PeerEntry> {
+    let counts = |code| code != me && !charter.is_revoked(code, KeyKind::Transport);
+    let others = charter.members().filter(|member| counts(member.code));
     others
         .map(|member| PeerEntry {
             code: member.code.to_string(),

@@ -40,11 +40,13 @@ pub enum Family {
     Announcement,
     /// Attachments and where their files are.
     Blob,
+    /// What members have decided about their own keys and standing.
+    OwnAct,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Family; 18] = [
+    pub const ALL: [Family; 19] = [
         Family::Meta,
         Family::Leaf,
         Family::Opening,
@@ -63,6 +65,7 @@ impl Family {
         Family::Epoch,
         Family::Announcement,
         Family::Blob,
+        Family::OwnAct,
     ];
 
     /// Its name in the database and in the associated data of its values: never changed.
@@ -87,6 +90,7 @@ impl Family {
             Family::Epoch => "epoch",
             Family::Announcement => "announcement",
             Family::Blob => "blob",
+            Family::OwnAct => "own-act",
         }
     }
 }

@@ -5,15 +5,17 @@
 //! Source: STIX 2.1, sections 2.9, 3.2, 7.2 and 8.
 
 mod markings;
+mod objects;
 mod strict_json;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde_json::Value;
 
 use crate::label::{Label, Tlp};
 use markings::Markings;
+use objects::Objects;
 pub use strict_json::StrictJsonError;
 
 /// Largest bundle, in bytes.
@@ -52,6 +54,7 @@ pub struct Bundle {
     bytes: Vec<u8>,
     root: Root,
     objects: usize,
+    ids: Objects,
     strictest: Option<(Tlp, String)>,
 }
 
@@ -149,11 +152,13 @@ impl Bundle {
         let markings = Markings::read(objects)?;
         let strictest = markings.strictest(objects)?;
         let root = root_of(objects)?;
+        let ids = Objects::read(objects);
         let objects = objects.len();
         Ok(Self {
             bytes,
             root,
             objects,
+            ids,
             strictest,
         })
     }
@@ -226,6 +231,16 @@ impl Bundle {
     /// How many objects it holds.
     pub fn object_count(&self) -> usize {
         self.objects
+    }
+
+    /// The ids of its objects but for reference objects, by which a receiver knows them again.
+    pub fn own_ids(&self) -> &BTreeSet<String> {
+        &self.ids.own
+    }
+
+    /// The ids of all its objects, and of all to which it refers.
+    pub fn mentioned_ids(&self) -> &BTreeSet<String> {
+        &self.ids.mentioned
     }
 }
 

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
-use testudo_crypto::digest::unhex;
 use testudo_crypto::keys::{KeyError, VerifyingKey};
 use testudo_crypto::seal::Recipient;
 use testudo_crypto::sign::composite::CompositeVerifyingKey;
 use testudo_crypto::sign::{self, Signature};
 
+use super::certificate::KeyCertificate;
+use super::operational_keys::OperationalKeys;
 use crate::id::{Hash, HubId};
 use crate::label::Class;
 use crate::realm::Realm;
@@ -43,6 +44,8 @@ pub struct MemberKeys {
     pub payload_pq: String,
     /// Ed25519: signs the ledger's checkpoints.
     pub ledger: Hash,
+    /// Ed25519: cosigns the checkpoints of others.
+    pub cosigning: Hash,
     /// Ed25519: casts the member's vote.
     pub governance: Hash,
     /// age ML-KEM-768 with X25519: notices are sealed to it, which hold no content. Content is sealed to weekly
@@ -53,37 +56,77 @@ pub struct MemberKeys {
 }
 
 impl MemberKeys {
+    /// Those that the member's root key certifies: all but the vote.
+    pub fn operational(&self) -> OperationalKeys {
+        OperationalKeys {
+            transport: self.transport,
+            payload: self.payload,
+            payload_pq: self.payload_pq.clone(),
+            ledger: self.ledger,
+            cosigning: self.cosigning,
+            recipient: self.recipient.clone(),
+            recipient_classical: self.recipient_classical.clone(),
+        }
+    }
+
+    /// The same vote beside other keys of daily work.
+    #[must_use]
+    pub fn with(&self, operational: OperationalKeys) -> Self {
+        let OperationalKeys {
+            transport,
+            payload,
+            payload_pq,
+            ledger,
+            cosigning,
+            recipient,
+            recipient_classical,
+        } = operational;
+        Self {
+            transport,
+            payload,
+            payload_pq,
+            ledger,
+            cosigning,
+            governance: self.governance,
+            recipient,
+            recipient_classical,
+        }
+    }
+
     /// Both payload keys.
     ///
     /// # Errors
     /// [`KeyError`] if one is weak or malformed.
     pub fn payload_key(&self) -> Result<CompositeVerifyingKey, KeyError> {
-        let post_quantum = unhex(&self.payload_pq).unwrap_or_default();
-        CompositeVerifyingKey::from_bytes(&[self.payload.as_bytes().as_slice(), &post_quantum].concat())
+        self.operational().payload_key()
     }
 
     /// Where to seal notices to; `None` if the text is no hybrid recipient.
     pub fn recipient(&self) -> Option<Recipient> {
-        self.recipient.parse().ok().filter(Recipient::is_hybrid)
+        self.operational().recipient()
     }
 
     /// Where to seal content of suite 1 to; `None` if the text is no X25519 recipient.
     pub fn recipient_classical(&self) -> Option<Recipient> {
-        let recipient: Option<Recipient> = self.recipient_classical.parse().ok();
-        recipient.filter(|recipient| !recipient.is_hybrid())
+        self.operational().recipient_classical()
+    }
+
+    /// Every key that signs, the vote included.
+    pub fn all(&self) -> [Hash; 5] {
+        [
+            self.transport,
+            self.payload,
+            self.ledger,
+            self.cosigning,
+            self.governance,
+        ]
     }
 
     /// Whether every key is usable and no two purposes share one.
     pub fn are_sound(&self) -> bool {
-        let keys = [self.transport, self.payload, self.ledger, self.governance];
-        let distinct: BTreeSet<_> = keys.iter().collect();
-        distinct.len() == keys.len()
-            && keys
-                .iter()
-                .all(|key| VerifyingKey::from_bytes(key.as_bytes()).is_ok())
-            && self.payload_key().is_ok()
-            && self.recipient().is_some()
-            && self.recipient_classical().is_some()
+        self.operational().are_sound()
+            && !self.operational().all_signing().contains(&self.governance)
+            && VerifyingKey::from_bytes(self.governance.as_bytes()).is_ok()
     }
 }
 
@@ -117,6 +160,8 @@ pub struct Member {
     pub tags: BTreeMap<HubId, u8>,
     /// Its keys.
     pub keys: MemberKeys,
+    /// Its root key, and what that says about the keys.
+    pub certificate: KeyCertificate,
     /// Where its hub listens: QUIC on this UDP port, TLS on the TCP port of the same number.
     pub address: SocketAddr,
 }
@@ -135,6 +180,8 @@ pub struct Card {
     pub realm: String,
     /// Its keys.
     pub keys: MemberKeys,
+    /// Its root key, and what that says about the keys.
+    pub certificate: KeyCertificate,
     /// Where it will listen.
     pub address: SocketAddr,
     /// Signature by the payload key over all of the above, in hexadecimal.
@@ -147,6 +194,14 @@ pub enum CardError {
     /// A key is weak, malformed or used for two purposes.
     #[error("card of {code}: a key is weak, malformed or used twice; the hub must make new keys")]
     Keys {
+        /// Whose card.
+        code: HubId,
+    },
+    /// The hub's root key does not stand behind these keys.
+    #[error(
+        "card of {code}: its root key does not certify its keys; the hub must rotate them or make a new card"
+    )]
+    Certificate {
         /// Whose card.
         code: HubId,
     },
@@ -164,12 +219,7 @@ impl Card {
         let mut bytes = self.code.as_bytes().to_vec();
         bytes.extend_from_slice(self.class.as_str().as_bytes());
         bytes.push(0);
-        for key in [
-            self.keys.transport,
-            self.keys.payload,
-            self.keys.ledger,
-            self.keys.governance,
-        ] {
+        for key in self.keys.all() {
             bytes.extend_from_slice(key.as_bytes());
         }
         for text in [
@@ -180,11 +230,12 @@ impl Card {
             bytes.extend_from_slice(text.as_bytes());
             bytes.push(0);
         }
+        bytes.extend_from_slice(&self.certificate.preimage());
         bytes.extend_from_slice(self.address.to_string().as_bytes());
         realm.bind(&bytes)
     }
 
-    /// Checks keys and signature.
+    /// Checks keys, certificate and signature.
     ///
     /// # Errors
     /// [`CardError`] names the hub and what it must do.
@@ -192,6 +243,9 @@ impl Card {
         let code = self.code;
         if !self.keys.are_sound() {
             return Err(CardError::Keys { code });
+        }
+        if self.certificate.verified(code, &self.keys, realm).is_none() {
+            return Err(CardError::Certificate { code });
         }
         let refused = || CardError::Signature { code };
         let key = self.keys.payload_key().map_err(|_| CardError::Keys { code })?;

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use testudo_crypto::digest::Digest;
 use testudo_crypto::keys::VerifyingKey;
 use testudo_crypto::note::{Note, NoteError, NoteVerifier};
-use testudo_crypto::sign::composite::CompositeVerifyingKey;
 
 use super::document::CharterDocument;
+use super::keyring::Keyring;
 use super::member::{Member, Status};
+use super::own_act::OwnAct;
 use crate::envelope::Suite;
 use crate::id::{CharterVersion, Hash, HubId, Timestamp};
 use crate::label::Class;
@@ -21,14 +22,17 @@ pub const MEMBERS_MAX: usize = 2_000;
 ///
 /// ```compile_fail
 /// # use testudo_protocol::charter::Charter;
-/// let forged = Charter { document: unreachable!(), realm: unreachable!(), members: unreachable!(), signing_keys: unreachable!(), writes: unreachable!(), fingerprint: unreachable!() };
+/// let forged = Charter { document: unreachable!(), realm: unreachable!(), members: unreachable!(), certificates: unreachable!(), keyrings: unreachable!(), writes: unreachable!(), fingerprint: unreachable!() };
 /// ```
 #[derive(Clone, Debug)]
 pub struct Charter {
-    document: CharterDocument,
-    realm: Realm,
-    members: BTreeMap<HubId, Member>,
-    signing_keys: BTreeMap<HubId, CompositeVerifyingKey>,
+    pub(super) document: CharterDocument,
+    pub(super) realm: Realm,
+    /// As the members' own acts leave them.
+    pub(super) members: BTreeMap<HubId, Member>,
+    /// Root keys and certificates as the voters signed them.
+    pub(super) certificates: BTreeMap<HubId, (VerifyingKey, OwnAct)>,
+    pub(super) keyrings: BTreeMap<HubId, Keyring>,
     writes: Suite,
     fingerprint: Hash,
 }
@@ -91,21 +95,24 @@ impl Charter {
                 column: error.column(),
             })?;
         let writes = check_suites(&document)?;
-        let members = check_members(&document)?;
-        let signing_keys = (members.values())
-            .filter_map(|member| Some((member.code, member.keys.payload_key().ok()?)))
-            .collect();
-        check_voters(&document, &members)?;
-        check_signatures(&note, &document)?;
         let realm = Realm::new(&document.federation, &document.realm).map_err(|_| CharterError::Shape {
             what: "federation or realm name is malformed",
         })?;
+        let members = check_members(&document)?;
+        let certificates = check_certificates(&document, &realm)?;
+        check_voters(&document, &members)?;
+        check_signatures(&note, &document)?;
+        let keyring = |act: &OwnAct| Keyring::of(std::iter::once(act.fields()));
+        let keyrings = (certificates.iter())
+            .map(|(code, (_, act))| (*code, keyring(act)))
+            .collect();
         let fingerprint = Hash::from(Digest::of(note.text().as_bytes()));
         Ok(Self {
             document,
             realm,
             members,
-            signing_keys,
+            certificates,
+            keyrings,
             writes,
             fingerprint,
         })
@@ -166,16 +173,6 @@ impl Charter {
             .count()
     }
 
-    /// The keys that sign a member's payloads.
-    pub fn signing_key(&self, code: HubId) -> Option<&CompositeVerifyingKey> {
-        self.signing_keys.get(&code)
-    }
-
-    /// The key that signs a member's outer parts, receipts, notices and tokens.
-    pub fn payload_key(&self, code: HubId) -> Option<VerifyingKey> {
-        self.signing_key(code).map(|key| *key.classical())
-    }
-
     /// The suite that hubs write.
     pub fn writes(&self) -> Suite {
         self.writes
@@ -198,6 +195,39 @@ fn check_suites(document: &CharterDocument) -> Result<Suite, CharterError> {
     }
 }
 
+/// Every member's root key, and its certificate over the keys in its entry.
+fn check_certificates(
+    document: &CharterDocument,
+    realm: &Realm,
+) -> Result<BTreeMap<HubId, (VerifyingKey, OwnAct)>, CharterError> {
+    let mut roots = BTreeSet::new();
+    let mut certificates = BTreeMap::new();
+    for member in &document.members {
+        let code = member.code;
+        let wrong = |what| CharterError::Member { code, what };
+        let certified = (member.certificate.root_key())
+            .zip(member.certificate.verified(code, &member.keys, realm))
+            .ok_or_else(|| wrong("its root key does not certify its keys"))?;
+        if !roots.insert(member.certificate.root) {
+            return Err(wrong("its root key is another member's too"));
+        }
+        certificates.insert(code, certified);
+    }
+    let used = |root: &Hash| {
+        document
+            .members
+            .iter()
+            .find(|member| member.keys.all().contains(root))
+    };
+    match roots.iter().find_map(used) {
+        Some(member) => Err(CharterError::Member {
+            code: member.code,
+            what: "works with the root key of another member",
+        }),
+        None => Ok(certificates),
+    }
+}
+
 fn check_members(document: &CharterDocument) -> Result<BTreeMap<HubId, Member>, CharterError> {
     if document.members.is_empty() || document.members.len() > MEMBERS_MAX {
         return Err(CharterError::Shape {
@@ -214,13 +244,7 @@ fn check_members(document: &CharterDocument) -> Result<BTreeMap<HubId, Member>, 
         if !member.keys.are_sound() {
             return Err(wrong("a key is weak, malformed or used for two purposes"));
         }
-        let own = [
-            member.keys.transport,
-            member.keys.payload,
-            member.keys.ledger,
-            member.keys.governance,
-        ];
-        if !own.into_iter().all(|key| keys.insert(key)) {
+        if !member.keys.all().into_iter().all(|key| keys.insert(key)) {
             return Err(wrong("a key is used by another member too"));
         }
         if member.accredited_level > 6 || member.soi_level > 6 || member.tags.values().any(|level| *level > 6)

@@ -20,7 +20,6 @@ use zeroize::Zeroizing;
 use super::outer::OuterFields;
 use super::payload_signature::PayloadSignature;
 use super::recipients::Recipients;
-use super::signed_part::key_tag;
 use super::suite::Suite;
 use crate::charter::Charter;
 use crate::id::{AudienceId, CharterVersion, HubId, KeyTag, Sequence, Timestamp};
@@ -193,9 +192,11 @@ impl AudienceKey {
         }
         let originator = fields.originator;
         let unsigned = || AudienceKeyError::Signature { originator };
-        let key = charter.signing_key(originator).ok_or_else(unsigned)?;
+        let key = charter
+            .signing_key_named(originator, fields.key, fields.created)
+            .map_err(|_| unsigned())?;
         let signed = Zeroizing::new([fields_bytes, secret.as_slice()].concat());
-        if key_tag(key) != fields.key || !signature.verifies(DOMAIN, &signed, key) {
+        if !signature.verifies(DOMAIN, &signed, key) {
             return Err(unsigned());
         }
         if fields.federation != charter.realm().federation() || fields.realm != charter.realm().name() {

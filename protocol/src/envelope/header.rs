@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{AudienceId, CharterVersion, Hash, HubId, ItemRef, KeyTag, Sequence, Timestamp};
 use crate::label::Label;
+use crate::licence::Licence;
 
 use super::attachment_ref::AttachmentRef;
 use super::suite::Suite;
@@ -17,13 +18,6 @@ pub enum Kind {
     Correction,
     /// Somebody else's item, untouched, inside an envelope of the forwarder.
     Forward,
-}
-
-/// What recipients may do with the item beyond reading it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Licence {
-    /// Onward disclosure needs the originator's consent token.
-    ConsentOnly,
 }
 
 /// The ledger leaf of the release decision, which the recipient can ask to see proven.
@@ -77,6 +71,8 @@ pub struct Header {
     pub kind: Kind,
     /// The version that this one replaces.
     pub supersedes: Option<ItemRef>,
+    /// The originator's own item that this one was cut down from, by two people.
+    pub derived_from: Option<ItemRef>,
     /// What may be done onward.
     pub licence: Licence,
     /// SHA-256 of the body.

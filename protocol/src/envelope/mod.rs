@@ -25,7 +25,7 @@ pub use attachment_ref::{
     ATTACHMENTS_MAX, AttachmentKey, AttachmentRef, AttachmentRefError, NAME_BYTES_MAX, check_names,
 };
 pub use audience_key::{AudienceKey, AudienceKeyError, AudienceKeyFields, sealing_context};
-pub use header::{DecisionRef, Header, Kind, Licence};
+pub use header::{DecisionRef, Header, Kind};
 pub use outer::{LogEntry, Outer, OuterError, OuterFields};
 pub use payload_signature::PayloadSignature;
 pub use received::{Envelope, EnvelopeError, Forwarded, OpenError, Opened, Opener, Payload, Verified};

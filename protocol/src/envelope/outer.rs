@@ -10,7 +10,7 @@ use testudo_crypto::keys::SigningKey;
 use testudo_crypto::sign::{self, Signature};
 
 use super::suite::Suite;
-use crate::charter::Charter;
+use crate::charter::{Charter, KeyRefusal};
 use crate::fault::Fault;
 use crate::id::{AudienceId, EnvelopeHash, Hash, HubId, Sequence, Timestamp};
 use crate::realm::Realm;
@@ -83,6 +83,9 @@ pub enum OuterError {
     /// The signature does not verify in this realm.
     #[error("outer signature does not verify")]
     Signature,
+    /// Signed with a key that the sender has revoked.
+    #[error("outer part is signed with a payload key that its sender has revoked")]
+    Revoked,
 }
 
 impl OuterError {
@@ -165,13 +168,18 @@ impl Outer {
     /// # Errors
     /// [`OuterError::Sender`] or [`OuterError::Signature`].
     pub fn verify(&self, charter: &Charter) -> Result<(), OuterError> {
-        let key = charter
-            .payload_key(self.fields.sender)
-            .ok_or(OuterError::Sender {
+        let sender = self.fields.sender;
+        if charter.member(sender).is_none() {
+            return Err(OuterError::Sender {
                 ours: charter.version().get(),
-            })?;
-        let message = charter.realm().bind(&unsigned(&self.fields));
-        sign::verify(&key, sign::Domain::OUTER, &message, &self.signature).map_err(|_| OuterError::Signature)
+            });
+        }
+        let message = unsigned(&self.fields);
+        let checked = charter.check_signature(sender, sign::Domain::OUTER, &message, &self.signature);
+        checked.map_err(|refusal| match refusal {
+            KeyRefusal::Revoked => OuterError::Revoked,
+            KeyRefusal::Unknown | KeyRefusal::Over => OuterError::Signature,
+        })
     }
 }
 

@@ -411,8 +411,12 @@ impl Payload {
                 field: "forwarded attachments",
             });
         }
-        // Nobody relabels: the forwarder's header repeats item and label of the original.
-        if inside.kind == Kind::Forward || outside.item != inside.item || outside.label != inside.label {
+        // Nobody relabels: the forwarder's header repeats item, label and licence of the original.
+        let repeats = (outside.item == inside.item)
+            && (outside.label == inside.label)
+            && (outside.licence == inside.licence)
+            && (outside.derived_from == inside.derived_from);
+        if inside.kind == Kind::Forward || !repeats {
             return Err(OpenError::Disagreement {
                 field: "forwarded item",
             });

@@ -8,9 +8,9 @@ use super::attachment_ref::{AttachmentRef, AttachmentRefError};
 use super::header::Header;
 use super::payload_signature::PayloadSignature;
 use super::suite::Suite;
-use crate::charter::Charter;
+use crate::charter::{Charter, KeyRefusal};
 use crate::fault::Fault;
-use crate::id::{Hash, KeyTag};
+use crate::id::{Hash, ItemRef, KeyTag};
 use crate::wire::{self, EncodeError, Reader, prefixed};
 
 /// Header bytes, signature and body as they were made.
@@ -65,9 +65,9 @@ pub enum SignedPartError {
         /// Our version.
         ours: u32,
     },
-    /// The key is not the originator's.
-    #[error("signed with a key that the charter does not name")]
-    Key,
+    /// The key is not the originator's, or not any more.
+    #[error("signed with a key that does not count")]
+    Key(#[from] KeyRefusal),
     /// The signature does not verify.
     #[error("payload signature does not verify")]
     Signature,
@@ -80,6 +80,12 @@ pub enum SignedPartError {
     /// The attachments cannot be what they are said to be.
     #[error("attachments are malformed")]
     Attachments(#[from] AttachmentRefError),
+    /// The licence is out of range or contradicts the label.
+    #[error("licence contradicts itself or the label")]
+    Licence,
+    /// The item claims to be derived from itself.
+    #[error("item cannot be derived from what it names")]
+    Derivation,
 }
 
 impl SignedPartError {
@@ -158,14 +164,12 @@ impl SignedPart {
         if !charter.reads(header.suite) || header.suite != self.signature.suite() {
             return Err(SignedPartError::Suite { found: header.suite });
         }
-        let key = charter
-            .signing_key(header.originator)
-            .ok_or(SignedPartError::Originator {
+        if charter.member(header.originator).is_none() {
+            return Err(SignedPartError::Originator {
                 ours: charter.version().get(),
-            })?;
-        if key_tag(key) != header.key {
-            return Err(SignedPartError::Key);
+            });
         }
+        let key = charter.signing_key_named(header.originator, header.key, header.created)?;
         if !self.signature.verifies(Domain::PAYLOAD, &self.header, key) {
             return Err(SignedPartError::Signature);
         }
@@ -177,6 +181,14 @@ impl SignedPart {
         }
         header.label.check().map_err(|_| SignedPartError::Label)?;
         AttachmentRef::check_all(&header.attachments)?;
+        header
+            .licence
+            .check(&header.label)
+            .map_err(|_| SignedPartError::Licence)?;
+        let is_itself = |source: ItemRef| source.item == header.item.item;
+        if header.derived_from.is_some_and(is_itself) {
+            return Err(SignedPartError::Derivation);
+        }
         Ok(VerifiedPart { part: self, header })
     }
 }

@@ -74,6 +74,8 @@ pub enum IncidentKind {
     Equivocation,
     /// A peer has signed two roots for one size of its ledger.
     SplitView,
+    /// A member's root key has signed two acts for one place of its chain.
+    SplitActs,
 }
 
 /// One checkpoint of another hub that this one cosigned.
@@ -287,6 +289,15 @@ pub enum Entry {
         /// Index of the decision it rests on.
         decision: u64,
     },
+    /// A member decided about its own keys or standing, and this hub follows it.
+    OwnAct {
+        /// Whose act.
+        member: HubId,
+        /// Its place in the member's chain.
+        counter: u64,
+        /// SHA-256 of the act.
+        act: Hash,
+    },
 }
 
 impl Entry {
@@ -309,6 +320,7 @@ impl Entry {
             Self::Erased { .. } => "erased",
             Self::WitnessResumed { .. } => "witness-resumed",
             Self::Served { .. } => "served",
+            Self::OwnAct { .. } => "own-act",
         }
     }
 }

@@ -142,13 +142,14 @@ impl SplitView {
         Self { one, other }
     }
 
-    /// Whether this is proof against the ledger whose key is `log`: both notes signed by it, one size,
-    /// two roots.
-    pub fn is_proof_against(&self, log: &NoteVerifier) -> bool {
+    /// Whether this is proof against the ledger that had these keys, one after another: both notes signed
+    /// by one of them, one size, two roots.
+    pub fn is_proof_against(&self, log: &[NoteVerifier]) -> bool {
         let read = |bytes: &[u8]| {
-            let verified = Note::parse(bytes).and_then(|note| note.verify(std::slice::from_ref(log)));
+            let verified = Note::parse(bytes).and_then(|note| note.verify(log));
             let checkpoint = Checkpoint::parse(verified.ok()?.text()).ok()?;
-            (checkpoint.origin == log.name()).then_some(checkpoint)
+            let named = log.iter().any(|key| key.name() == checkpoint.origin);
+            named.then_some(checkpoint)
         };
         match (read(&self.one), read(&self.other)) {
             (Some(one), Some(other)) => one.size == other.size && one.root != other.root,

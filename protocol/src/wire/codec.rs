@@ -1,8 +1,12 @@
 //! Bounded, canonical bincode.
 
+use std::ops::Deref;
+
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
+use bincode::enc::write::SizeWriter;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 /// Largest encoded structure, in bytes: a bundle of the largest size and its header.
 pub const MESSAGE_BYTES_MAX: usize = 6 * 1024 * 1024;
@@ -52,11 +56,44 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, EncodeError> {
     }
 }
 
+/// Encodes a value that holds a secret: into one buffer of the right size, which is wiped.
+///
+/// A buffer that grows leaves copies behind.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_secret<T: Serialize>(value: &T) -> Result<Zeroizing<Vec<u8>>, EncodeError> {
+    let mut size = SizeWriter::default();
+    bincode::serde::encode_into_writer(value, &mut size, wire()).map_err(|_| EncodeError)?;
+    if size.bytes_written > MESSAGE_BYTES_MAX {
+        return Err(EncodeError);
+    }
+    let mut bytes = Zeroizing::new(vec![0; size.bytes_written]);
+    bincode::serde::encode_into_slice(value, &mut bytes, wire()).map_err(|_| EncodeError)?;
+    Ok(bytes)
+}
+
+/// Decodes a value that holds a secret, and wipes what the check of its encoding takes.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_secret<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    decode_with(bytes, encode_secret)
+}
+
 /// Decodes a value; allocates no more than the bytes at hand can fill.
 ///
 /// # Errors
 /// [`DecodeError`] unless the bytes are the one encoding of a value, to the last byte.
 pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    decode_with(bytes, encode)
+}
+
+fn decode_with<T, B>(bytes: &[u8], encode: fn(&T) -> Result<B, EncodeError>) -> Result<T, DecodeError>
+where
+    T: DeserializeOwned,
+    B: Deref<Target: AsRef<[u8]>>,
+{
     let malformed = || DecodeError::Malformed { bytes: bytes.len() };
     if bytes.len() > MESSAGE_BYTES_MAX {
         return Err(malformed());
@@ -70,7 +107,7 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, Decode
     }
     // Sets and maps accept any order on the way in; only the sorted one is ours.
     let again = encode(&value).map_err(|_| malformed())?;
-    if again == bytes {
+    if (*again).as_ref() == bytes {
         Ok(value)
     } else {
         Err(DecodeError::NotCanonical)
@@ -110,6 +147,18 @@ mod tests {
             choice: second.map(|n| n as u16),
             kind,
         }
+    }
+
+    #[test]
+    fn a_secret_has_the_same_encoding_in_a_buffer_of_the_right_size() {
+        let value = sample(7, "secret".to_owned(), vec![1, 2, 3], Some(9));
+        let bytes = encode_secret(&value).unwrap();
+        assert_eq!(*bytes, encode(&value).unwrap());
+        assert_eq!(bytes.capacity(), bytes.len());
+        assert_eq!(decode_secret::<Sample>(&bytes).unwrap(), value);
+        assert!(decode_secret::<Sample>(&bytes[1..]).is_err());
+        let large = vec![0u8; MESSAGE_BYTES_MAX];
+        assert!(encode_secret(&large).is_err());
     }
 
     proptest! {

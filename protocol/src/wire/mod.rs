@@ -8,5 +8,5 @@
 mod codec;
 mod reader;
 
-pub use codec::{DecodeError, EncodeError, MESSAGE_BYTES_MAX, decode, encode};
+pub use codec::{DecodeError, EncodeError, MESSAGE_BYTES_MAX, decode, decode_secret, encode, encode_secret};
 pub use reader::{Reader, TruncatedError, prefixed};

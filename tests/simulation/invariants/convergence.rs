@@ -1,6 +1,7 @@
 //! After everyone can reach everyone again, everyone who may know something does.
 
 use testudo_core::records::{DeliveryRecord, DeliveryState, ItemRecord, ItemState};
+use testudo_protocol::consent::ConsentToken;
 use testudo_protocol::id::{HubId, Timestamp};
 use testudo_protocol::ledger::DecisionAct;
 use testudo_protocol::receipt::Receipt;
@@ -10,6 +11,9 @@ use crate::federation::NATIONAL_RULE;
 use crate::world::World;
 
 const NAME: &str = "logs_converge";
+
+/// Stands for a rule where a key was revoked.
+const KEY_REVOKED: &str = "key-revoked";
 
 /// Every receiver has every item that is meant for it, withdrawn items are gone everywhere and
 /// answered for, and no message is still owed.
@@ -77,6 +81,22 @@ fn check_copy(world: &World, hub: HubId, record: &ItemRecord) -> Held {
     Ok(())
 }
 
+/// Whether something that an item draws on has been withdrawn, or consent for it has ended.
+fn a_source_no_longer_goes(world: &World, hub: HubId, receiver: HubId, record: &ItemRecord) -> bool {
+    let (disk, now) = (&world.stations[&hub].disk, world.clock(hub));
+    record.sources.iter().any(|item| {
+        let source = disk.item(*item);
+        let is_gone =
+            source.is_none_or(|source| matches!(source.state, ItemState::Retracted | ItemState::Expired));
+        let has_ended = |token: &ConsentToken| {
+            token.fields().item == *item
+                && token.fields().recipient == receiver
+                && token.fields().until <= now
+        };
+        is_gone || disk.consents().any(|token| has_ended(&token))
+    })
+}
+
 /// What the sender believes of a delivery is what the receiver holds.
 fn check_delivery(world: &World, hub: HubId, delivery: &DeliveryRecord) -> Held {
     let (item, receiver) = (delivery.item, delivery.receiver);
@@ -104,6 +124,10 @@ fn check_delivery(world: &World, hub: HubId, delivery: &DeliveryRecord) -> Held 
         (DeliveryState::Withheld { .. }, _) if record.state == ItemState::Retracted => {}
         (DeliveryState::Withheld { .. }, _) if has_lapsed(world, hub, delivery, &record) => {}
         (DeliveryState::Withheld { rules, .. }, _) if rules == &[NATIONAL_RULE] => {}
+        (DeliveryState::Withheld { rules, .. }, _)
+            if rules == &[KEY_REVOKED] && is_disowned(world, hub, &record) => {}
+        (DeliveryState::Withheld { rules, .. }, _)
+            if rules == &["R-18"] && a_source_no_longer_goes(world, hub, receiver, &record) => {}
         (DeliveryState::Withheld { rules, .. }, _) => {
             return broken(
                 NAME,
@@ -133,6 +157,12 @@ fn check_answer(world: &World, hub: HubId, delivery: &DeliveryRecord) -> Held {
         return broken(NAME, hub, format_args!("{receiver} has not answered for {item}"));
     }
     Ok(())
+}
+
+/// Whether the originator has revoked the key that signed the item: nobody would take it.
+fn is_disowned(world: &World, hub: HubId, record: &ItemRecord) -> bool {
+    let hub = world.stations[&hub].hub.as_ref();
+    hub.is_some_and(|hub| hub.gate().charter().is_key_revoked(record.originator, record.key))
 }
 
 /// Whether the item, or the consent that a forward rests on, is past its end: then it is not owed

@@ -50,7 +50,7 @@ pub fn invariant_anchors_are_durable_and_signed(
             format_args!("anchors {} entries that its disk does not hold", anchor.size),
         );
     }
-    let verifier = Federation::get().ledger_verifier(hub);
+    let verifier = Federation::get().ledger_verifier(hub, note);
     let verified = Note::parse(note).and_then(|note| note.verify(std::slice::from_ref(&verifier)));
     let signed = verified.ok().and_then(|note| Checkpoint::parse(note.text()).ok());
     match signed {
@@ -78,8 +78,9 @@ pub fn invariant_ledgers_only_grow_and_verify(world: &World, hub: HubId) -> Held
     }
     let federation = Federation::get();
     let origin = federation.ledger_origin(hub);
-    let verifier = federation.ledger_verifier(hub);
-    let checkpoint = disk.row(Family::Checkpoint, b"own").map(|note| (note, &verifier));
+    let newest = disk.row(Family::Checkpoint, b"own");
+    let verifier = federation.ledger_verifier(hub, newest.unwrap_or_default());
+    let checkpoint = newest.map(|note| (note, &verifier));
     if let Err(error) = audit(&origin, &disk.leaves(), &disk.openings(), checkpoint) {
         return broken(NAME, hub, error);
     }

@@ -73,5 +73,11 @@ fn is_named(world: &World, hub: HubId, draft: &Drafted) -> bool {
                     .is_some_and(|record| record.label == draft.label)
         })
     };
-    law::permits(&released, hub) || consented()
+    let licensed = || {
+        draft
+            .licence
+            .as_ref()
+            .is_some_and(|licence| law::covers(licence, hub))
+    };
+    law::permits(&released, hub) || consented() || licensed()
 }

@@ -6,6 +6,7 @@ use testudo_protocol::envelope::{Envelope, EnvelopeError};
 use testudo_protocol::exchange::{Message, Piece};
 use testudo_protocol::id::HubId;
 use testudo_protocol::ledger::Entry;
+use testudo_protocol::licence::Licence;
 
 use super::{Broken, Held, broken};
 use crate::disk::Disk;
@@ -118,7 +119,7 @@ pub fn invariant_ciphertext_canaries_stay_inside(
 /// Whether the law lets `receiver` have an item from `sender` now, asked past the gate.
 fn may_have(world: &World, sender: HubId, receiver: HubId, record: &ItemRecord) -> bool {
     let now = world.clock(sender);
-    let consented = world.stations[&record.originator].disk.consents().any(|token| {
+    let by_token = world.stations[&record.originator].disk.consents().any(|token| {
         let fields = token.fields();
         fields.item == record.item
             && (fields.holder, fields.recipient) == (sender, receiver)
@@ -135,8 +136,15 @@ fn may_have(world: &World, sender: HubId, receiver: HubId, record: &ItemRecord) 
         label: &record.label,
         purpose: &record.purpose,
         national: world.stations[&sender].national,
-        consented,
+        consented: by_token || law::covers(&record.licence, receiver),
         now,
     };
-    law::permits(&case, receiver)
+    // The licence of the originator stands beside the rules, and stops a forward that they would let go.
+    let is_licensed = sender == record.originator
+        || match record.licence {
+            Licence::Nobody => false,
+            Licence::AsLabelled => true,
+            Licence::Consent | Licence::Named { .. } => case.consented,
+        };
+    is_licensed && law::permits(&case, receiver)
 }

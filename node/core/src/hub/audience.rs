@@ -189,7 +189,7 @@ impl Hub {
             let (epoch, week) = (record.epoch, record.week);
             let kept = AudienceKey::new(epoch, week, record.recipients.clone(), secret);
             let row = key_row(self.me, audience, None, &kept);
-            step.put(Family::Key, key::audience_key(self.me, audience, epoch), &row)?;
+            step.put_key(key::audience_key(self.me, audience, epoch), &row)?;
             self.own_keys.insert(audience, kept);
         }
         step.put(Family::Epoch, key::epoch(audience, record.epoch), &record)?;
@@ -210,7 +210,7 @@ impl Hub {
             step.erase(Family::Key, key::audience_key(peer, audience, before.key.epoch()));
         }
         let row = key_row(peer, audience, Some(entry), &kept);
-        step.put(Family::Key, key::audience_key(peer, audience, kept.epoch()), &row)?;
+        step.put_key(key::audience_key(peer, audience, kept.epoch()), &row)?;
         self.peer_keys
             .insert((peer, audience), PeerKey { entry, key: kept });
         Ok(())

@@ -7,8 +7,8 @@ use testudo_crypto::seal::SealError;
 use testudo_policies::gate::Answer;
 use testudo_policies::permit::{MintError, Permit};
 use testudo_protocol::envelope::{
-    AudienceKey, DecisionRef, Envelope, Header, Kind, Licence, LogEntry, Outer, OuterFields, SignedPart,
-    key_tag, sealing_context,
+    AudienceKey, DecisionRef, Envelope, Header, Kind, LogEntry, Outer, OuterFields, SignedPart, key_tag,
+    sealing_context,
 };
 use testudo_protocol::id::{AudienceId, HubId, ItemRef, ItemVersion, Timestamp};
 use testudo_protocol::sync::Head;
@@ -64,7 +64,9 @@ impl Hub {
             .recorded(*index, opening)
             .map_err(|_| internal("a decision is not recorded"))?;
         let mut permits = Vec::new();
-        let question = decided.question(self.me, self.now);
+        // One of them was withdrawn since the decision.
+        let sources = self.sources(&decided.sources).ok_or(Refusal::PreviewChanged)?;
+        let question = decided.question(self.me, &sources, self.now);
         for answer in self.gate.ask_each(&question, &decided.verdicts.allowed) {
             match answer {
                 Answer::Allowed(allowed) => {
@@ -174,7 +176,8 @@ impl Hub {
             purpose: decided.purpose.clone(),
             kind: decided.kind,
             supersedes,
-            licence: Licence::ConsentOnly,
+            derived_from: decided.derived_from,
+            licence: decided.licence.clone(),
             body_hash: Digest::of(&decided.body).into(),
             attachments: (decided.attachments.iter())
                 .filter_map(DraftAttachment::entry)

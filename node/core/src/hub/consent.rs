@@ -8,8 +8,9 @@ use testudo_protocol::consent::{
 };
 use testudo_protocol::envelope::{ForwardBody, Kind, SignedPart};
 use testudo_protocol::exchange::Control;
-use testudo_protocol::id::{Hash, HubId, ItemId, ItemRef, Timestamp};
+use testudo_protocol::id::{HubId, ItemId, ItemRef, Timestamp};
 use testudo_protocol::ledger::{DecisionAct, Entry};
+use testudo_protocol::licence::Licence;
 use testudo_protocol::wire::{self, Reader};
 
 use super::decide::Verdicts;
@@ -18,7 +19,7 @@ use super::step::{After, Step};
 use super::{Hub, Loading, PeerFault};
 use crate::input::{CommandId, LoadId};
 use crate::output::{Family, Output};
-use crate::records::{BodyRow, DeliveryRecord, DeliveryState, ItemState, key};
+use crate::records::{BodyRow, DeliveryRecord, DeliveryState, ItemRecord, ItemState, key};
 use crate::refusal::Refusal;
 use crate::views::Reply;
 
@@ -46,6 +47,10 @@ impl Hub {
         }
         if record.originator == self.me {
             return Err(Refusal::OwnItem { item, to });
+        }
+        let originator = record.originator;
+        if self.gate.charter().is_key_revoked(originator, record.key) {
+            return Err(Refusal::InDoubt { item, originator });
         }
         if let Some(done) = self.forwarded(record.item, to) {
             let mut step = Step::default();
@@ -134,8 +139,10 @@ impl Hub {
             item,
             body_hash: record.body_hash,
             label: &record.label,
+            licence: &record.licence,
             purpose: &record.purpose,
             consent: consent.as_ref(),
+            sources: &[],
             created: record.created,
             now: self.now,
         };
@@ -161,6 +168,9 @@ impl Hub {
             item,
             originator: record.originator,
             label: record.label.clone(),
+            licence: record.licence.clone(),
+            derived_from: record.derived_from,
+            sources: Vec::new(),
             purpose: record.purpose.clone(),
             body,
             summary: None,
@@ -201,10 +211,12 @@ impl Hub {
             item,
             version: self.own(item)?,
         };
-        let body_hash = self
-            .items
-            .get(&of)
-            .map_or(Hash::new([0; 32]), |record| record.body_hash);
+        let record = self.items.get(&of).ok_or(Refusal::NoSuchItem { item })?;
+        if record.licence == Licence::Nobody {
+            return Err(Refusal::NoLicence { item });
+        }
+        self.sources_go_to(record, recipient)?;
+        let body_hash = record.body_hash;
         let fields = ConsentFields {
             originator: self.me,
             item: of,
@@ -297,6 +309,35 @@ impl Hub {
         self.consents.insert(place, token);
         self.commit(step, out);
         Ok(())
+    }
+}
+
+impl Hub {
+    /// Whether what an own item draws on may go to one more hub: consent to the one is no consent to the other.
+    fn sources_go_to(&self, record: &ItemRecord, receiver: HubId) -> Result<(), Refusal> {
+        let sources = self.sources(&record.sources);
+        let question = sources.as_ref().map(|sources| Question {
+            action: Action::Release,
+            sender: self.me,
+            originator: self.me,
+            item: record.item,
+            body_hash: record.body_hash,
+            label: &record.label,
+            licence: &record.licence,
+            purpose: &record.purpose,
+            consent: None,
+            sources,
+            created: record.created,
+            now: self.now,
+        });
+        let is_free = question.is_some_and(|question| self.gate.sources_go_to(&question, receiver));
+        if is_free {
+            return Ok(());
+        }
+        Err(Refusal::Denied {
+            receiver,
+            rules: vec!["R-18".to_owned()],
+        })
     }
 }
 

@@ -294,7 +294,8 @@ impl Hub {
             | Control::Consent(_)
             | Control::ConsentAsk(_)
             | Control::ConsentDeclined(_)
-            | Control::Evidence(_) => true,
+            | Control::Evidence(_)
+            | Control::OwnAct(_) => true,
             // An old parcel must not turn a key back.
             Control::Announce(bytes) => {
                 let known = self.announced.get(&from).map(|known| known.fields().made);

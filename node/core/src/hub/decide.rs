@@ -7,15 +7,17 @@ use testudo_crypto::digest::Digest;
 use testudo_crypto::merkle::tree_root;
 use testudo_policies::date::Date;
 use testudo_policies::explain::Language;
-use testudo_policies::gate::{Answer, Denied, Question};
+use testudo_policies::gate::{Answer, Denied, Question, Source};
 use testudo_policies::vocabulary::Action;
 use testudo_protocol::bundle::Bundle;
 use testudo_protocol::consent::PURPOSE_BYTES_MAX;
 use testudo_protocol::id::{Hash, HubId, ItemId, ItemRef, ItemVersion};
 use testudo_protocol::label::Label;
+use testudo_protocol::licence::Licence;
 use testudo_protocol::wire;
 
 use super::Hub;
+use super::sources::Drawn;
 use crate::input::Draft;
 use crate::records::{DeliveryState, ItemState};
 use crate::refusal::Refusal;
@@ -27,6 +29,9 @@ pub(super) struct Proposed {
     pub(super) bundle: Bundle,
     pub(super) item: ItemRef,
     pub(super) body_hash: Hash,
+    pub(super) licence: Licence,
+    /// The items of other hubs that it draws on.
+    pub(super) drawn: Drawn,
 }
 
 /// What the gate said about every member.
@@ -44,7 +49,7 @@ pub(super) type VerdictLine = (HubId, String, Hash);
 const NEW_ITEM: ItemId = ItemId::new([0; 16]);
 
 impl Hub {
-    /// Reads a draft: bundle, label, ceiling, recipients, originator.
+    /// Reads a draft: bundle, label, ceiling, recipients, originator, sources.
     pub(super) fn propose(&self, draft: Draft) -> Result<Proposed, Refusal> {
         draft.label.check().map_err(Refusal::Label)?;
         if draft.purpose.len() > PURPOSE_BYTES_MAX {
@@ -53,7 +58,17 @@ impl Hub {
                 max: PURPOSE_BYTES_MAX,
             });
         }
-        for (field, hubs) in [("relTo", &draft.label.rel_to), ("notTo", &draft.label.not_to)] {
+        let nobody = BTreeSet::new();
+        let licensed = match &draft.licence {
+            Some(Licence::Named { hubs, .. }) => hubs,
+            _ => &nobody,
+        };
+        let named = [
+            ("relTo", &draft.label.rel_to),
+            ("notTo", &draft.label.not_to),
+            ("licence", licensed),
+        ];
+        for (field, hubs) in named {
             if let Some(hub) = hubs
                 .iter()
                 .find(|hub| self.gate.charter().member(**hub).is_none())
@@ -68,18 +83,32 @@ impl Hub {
         let bundle = Bundle::parse(draft.bundle.clone()).map_err(Refusal::Bundle)?;
         bundle.check_label(&draft.label).map_err(Refusal::Bundle)?;
         let item = match draft.corrects {
-            Some(item) => self.next_version(item)?,
+            Some(item) => {
+                let next = self.next_version(item)?;
+                self.may_lower(item, &draft.label)?;
+                next
+            }
             None => ItemRef {
                 item: NEW_ITEM,
                 version: ItemVersion::new(1),
             },
         };
         let body_hash = Digest::of(bundle.bytes()).into();
+        let drawn = self.drawn_on(&bundle)?;
+        let licence = match (&draft.licence, drawn.is_empty()) {
+            (Some(licence), _) => licence.clone(),
+            (None, true) => Licence::AsLabelled,
+            (None, false) => Licence::Consent,
+        };
+        licence.check(&draft.label).map_err(Refusal::Licence)?;
+        self.check_sources(&draft.label, &licence, &drawn)?;
         Ok(Proposed {
             draft,
             bundle,
             item,
             body_hash,
+            licence,
+            drawn,
         })
     }
 
@@ -120,7 +149,7 @@ impl Hub {
         Ok(record.item.version)
     }
 
-    pub(super) fn question<'a>(&self, proposed: &'a Proposed) -> Question<'a> {
+    pub(super) fn question<'a>(&self, proposed: &'a Proposed, sources: &'a [Source<'a>]) -> Question<'a> {
         Question {
             action: Action::Release,
             sender: self.me,
@@ -128,15 +157,23 @@ impl Hub {
             item: proposed.item,
             body_hash: proposed.body_hash,
             label: &proposed.draft.label,
+            licence: &proposed.licence,
             purpose: &proposed.draft.purpose,
             consent: None,
+            sources,
             created: self.now,
             now: self.now,
         }
     }
 
-    /// Asks the gate for every member but this hub.
-    pub(super) fn ask_everyone(&self, question: &Question<'_>) -> Verdicts {
+    /// What the gate says about a draft for every member but this hub.
+    pub(super) fn verdicts(&self, proposed: &Proposed) -> Verdicts {
+        // What a draft draws on was found among the items that are held.
+        let sources = self.sources(proposed.drawn.keys()).unwrap_or_default();
+        self.ask_everyone(&self.question(proposed, &sources))
+    }
+
+    fn ask_everyone(&self, question: &Question<'_>) -> Verdicts {
         let mut verdicts = Verdicts {
             allowed: Vec::new(),
             grounds: BTreeMap::new(),
@@ -164,12 +201,14 @@ impl Hub {
     /// [`Refusal`] if it could not be released to anybody as it is.
     pub fn preview(&self, draft: Draft, language: Language) -> Result<Preview, Refusal> {
         let proposed = self.propose(draft)?;
-        let verdicts = self.ask_everyone(&self.question(&proposed));
+        let verdicts = self.verdicts(&proposed);
         Ok(Preview {
             hash: self.preview_hash(&proposed, &verdicts)?,
             verdicts: self.verdict_views(&verdicts, &proposed.draft.label, language),
             narrowed: self.narrowed(proposed.item, &verdicts.allowed),
             widened: self.widened(proposed.item, &verdicts.allowed),
+            sources: self.source_views(&proposed.drawn),
+            licence: proposed.licence,
         })
     }
 
@@ -208,7 +247,7 @@ impl Hub {
         views
     }
 
-    /// What an approval names: contents, attachments, label, charter, policies and every verdict.
+    /// What an approval names: contents, attachments, label, licence, sources, charter, policies and every verdict.
     ///
     /// Of an attachment it is the hash of the content: each sealing of it has another root.
     pub(super) fn preview_hash(&self, proposed: &Proposed, verdicts: &Verdicts) -> Result<Hash, Refusal> {
@@ -221,13 +260,9 @@ impl Hub {
         let attachments: Vec<_> = (draft.attachments.iter())
             .map(|one| (&one.name, &one.media_type, one.content_bytes, one.content_hash))
             .collect();
-        let subject = (
-            proposed.item,
-            proposed.body_hash,
-            &draft.label,
-            &draft.purpose,
-            attachments,
-        );
+        let sources: Vec<ItemRef> = proposed.drawn.keys().copied().collect();
+        let handling = (&draft.label, &proposed.licence, &draft.purpose, sources);
+        let subject = (proposed.item, proposed.body_hash, handling, attachments);
         let grounds = (self.gate.charter().fingerprint(), self.gate.policies());
         let bytes =
             wire::encode(&(subject, grounds, &verdicts.allowed, denied)).map_err(|_| Refusal::Internal {

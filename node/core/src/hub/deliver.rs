@@ -58,6 +58,8 @@ pub(super) enum NoPermit {
 impl Hub {
     /// Stands for a rule id where the record of a decision cannot be found: nothing is sent without it.
     const NO_RECORD: &'static str = "no-recorded-decision";
+    /// Rule id where an item that this one draws on is no longer held.
+    const SOURCE_GONE: &'static str = "R-18";
 
     /// Reads what is queued for a connected peer, oldest first, up to the window.
     pub(super) fn push(&mut self, peer: HubId, out: &mut Vec<Output>) {
@@ -183,7 +185,13 @@ impl Hub {
             self.peers.entry(peer).or_default().flights.remove(&flight);
             return self.push(peer, out);
         }
-        let permit = queued.then(|| self.permit(flight.item, peer));
+        let permit = queued.then(|| {
+            // What carries another hub's item is signed by us, and may be signed with a key that is lost.
+            if loaded.rows.iter().take(1).any(|entry| self.is_disowned(entry)) {
+                return Err(NoPermit::Denied(vec![Self::KEY_REVOKED.to_owned()]));
+            }
+            self.permit(flight.item, peer)
+        });
         match permit {
             Some(Ok(permit)) if flight.again => self.seal_again(permit, loaded, out),
             Some(Ok(permit)) => self.send_together(permit, loaded, out),
@@ -224,12 +232,26 @@ impl Hub {
         let entry = loaded.key.and_then(|_| loaded.rows.get(1));
         for row in entry.into_iter().chain(loaded.rows.first()) {
             let outer = match Envelope::decode(row) {
-                Ok(envelope) => envelope.outer().to_bytes(),
+                Ok(envelope) => envelope.outer().clone(),
                 // All that an erasure left.
-                Err(_) => row.clone(),
+                Err(_) => match Outer::decode(row) {
+                    Ok(outer) => outer,
+                    Err(_) => continue,
+                },
             };
+            let outer = self.countersigned(outer).to_bytes();
             self.transmit_control(peer, Control::OuterOnly(outer), out);
         }
+    }
+
+    /// The outer part under a key that counts: a link of a log does not cover the signature, so that a log whose key
+    /// was lost goes on under another one.
+    fn countersigned(&self, outer: Outer) -> Outer {
+        let charter = self.gate.charter();
+        if charter.has_revoked_payload_key(self.me) && outer.verify(charter).is_err() {
+            return Outer::sign(*outer.fields(), self.keys.payload.classical(), charter.realm());
+        }
+        outer
     }
 
     /// A fresh permit for one queued delivery.
@@ -240,7 +262,14 @@ impl Hub {
         if matches!(record.state, ItemState::Retracted | ItemState::Expired) {
             return Err(NoPermit::Denied(Vec::new()));
         }
+        if self.gate.charter().is_key_revoked(record.originator, record.key) {
+            return Err(NoPermit::Denied(vec![Self::KEY_REVOKED.to_owned()]));
+        }
         let consent = self.consents.get(&(item, self.me, receiver));
+        // What it draws on may have been withdrawn since, or its originator's consent may have ended.
+        let sources = self
+            .sources(&record.sources)
+            .ok_or_else(|| NoPermit::Denied(vec![Self::SOURCE_GONE.to_owned()]))?;
         let question = Question {
             action: if delivery.act == DecisionAct::Forward {
                 Action::Forward
@@ -252,8 +281,10 @@ impl Hub {
             item,
             body_hash: record.body_hash,
             label: &record.label,
+            licence: &record.licence,
             purpose: &record.purpose,
             consent,
+            sources: &sources,
             created: record.created,
             now: self.now,
         };

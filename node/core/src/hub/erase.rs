@@ -14,6 +14,7 @@ use testudo_protocol::consent::ConsentToken;
 use testudo_protocol::envelope::Envelope;
 use testudo_protocol::id::{EnvelopeHash, HubId, ItemId, ItemRef, Timestamp};
 use testudo_protocol::ledger::{Basis, Entry, Opening};
+use testudo_protocol::licence::Licence;
 use testudo_protocol::notice::NoticeAct;
 use testudo_protocol::receipt::Act;
 
@@ -191,21 +192,38 @@ impl Hub {
         Ok(())
     }
 
-    /// Everyone who may have a version: by our sending, or onward by our consent.
+    /// Everyone who may have a version: by our sending, or onward by our consent or licence.
     pub(super) fn holders(&self, item: ItemId) -> Vec<HubId> {
         let onward = (self.consents.values())
             .map(ConsentToken::fields)
             .filter(|consent| consent.originator == self.me && consent.item.item == item)
             .map(|consent| consent.recipient)
             .filter(|recipient| *recipient != self.me);
+        let licensed = (self.items.values())
+            .filter(|record| record.item.item == item && record.originator == self.me)
+            .flat_map(|record| self.licensed(&record.licence));
         let mut holders: Vec<HubId> = (self.deliveries.of_item(item))
             .filter(|delivery| delivery.may_have_left())
             .map(|delivery| delivery.receiver)
             .chain(onward)
+            .chain(licensed)
             .collect();
         holders.sort();
         holders.dedup();
         holders
+    }
+
+    /// Whom a licence lets others give an item to without telling us.
+    fn licensed(&self, licence: &Licence) -> Vec<HubId> {
+        let Licence::Named { hubs, classes, .. } = licence else {
+            return Vec::new();
+        };
+        let members = self.gate.charter().members();
+        members
+            .filter(|member| hubs.contains(&member.code) || classes.contains(&member.class))
+            .map(|member| member.code)
+            .filter(|code| *code != self.me)
+            .collect()
     }
 
     /// Removes records, content and tokens, and gives up what was still to be sent.
@@ -234,6 +252,7 @@ impl Hub {
             step.erase(Family::Body, key::item(version));
             self.items.remove(&version);
             self.titles.remove(&version);
+            self.objects.forget(version);
         }
         let tokens: Vec<_> = self
             .consents
@@ -289,6 +308,7 @@ impl Hub {
         step.erase(Family::Body, key::item(item));
         self.titles.remove(&item);
         self.destroy_attachments(step, item);
+        self.objects.forget(item);
         self.enter(
             step,
             Entry::Purged {

@@ -27,6 +27,24 @@ impl Hub {
         self.give_up_parcel(peer, out);
         self.end_session(peer);
         self.peers.entry(peer).or_default().connected = true;
+        self.say_hello(peer, out);
+    }
+
+    /// Begins with everybody anew, as if their sessions had just begun: what they said so far was not heard.
+    pub(super) fn begin_again(&mut self, out: &mut Vec<Output>) {
+        let connected = self.peers.iter_mut().filter(|(_, state)| state.connected);
+        let connected: Vec<HubId> = connected
+            .map(|(peer, state)| {
+                state.met = None;
+                *peer
+            })
+            .collect();
+        for peer in connected {
+            self.say_hello(peer, out);
+        }
+    }
+
+    fn say_hello(&mut self, peer: HubId, out: &mut Vec<Output>) {
         let charter = self.gate.charter();
         let hello = Control::Hello {
             realm: charter.realm().tag().into(),
@@ -114,6 +132,12 @@ impl Hub {
         state.met = Some(now);
         state.meets_again = false;
         state.flights.clear();
+        // First of all: whatever follows is judged by them.
+        self.tell_own_acts(peer, out);
+        self.tell_own_heads(peer, out);
+        if self.revoked {
+            return;
+        }
         self.meet_witness(peer, out);
         self.say_all(peer, out);
         self.drop_asks(peer);
@@ -128,6 +152,7 @@ impl Hub {
         state.connected = true;
         state.met = Some(now);
         state.announced = true;
+        self.tell_own_acts(peer, out);
         self.say_all(peer, out);
     }
 

@@ -1,7 +1,7 @@
 //! Other policies: what they would change, and putting them in force.
 
 use testudo_policies::engine::Engine;
-use testudo_policies::gate::{Gate, GateError, Question, Trial};
+use testudo_policies::gate::{Gate, GateError, Question, Source, Trial};
 use testudo_policies::vocabulary::Action;
 use testudo_protocol::id::HubId;
 
@@ -28,7 +28,11 @@ impl Hub {
             differences: Vec::new(),
         };
         for record in self.items.values().filter(own) {
-            let question = self.question_again(record);
+            // Of an item whose sources are gone nothing is sent any more, whatever the policies say.
+            let Some(sources) = self.sources(&record.sources) else {
+                continue;
+            };
+            let question = self.question_again(record, &sources);
             let before = self.gate.verdicts(&question, &receivers);
             let after = trial.verdicts(&question, &receivers);
             diff.items += 1;
@@ -54,7 +58,7 @@ impl Hub {
     }
 
     /// The release of one of our own items, as it would be asked now.
-    fn question_again<'a>(&self, record: &'a ItemRecord) -> Question<'a> {
+    fn question_again<'a>(&self, record: &'a ItemRecord, sources: &'a [Source<'a>]) -> Question<'a> {
         Question {
             action: Action::Release,
             sender: self.me,
@@ -62,8 +66,10 @@ impl Hub {
             item: record.item,
             body_hash: record.body_hash,
             label: &record.label,
+            licence: &record.licence,
             purpose: &record.purpose,
             consent: None,
+            sources,
             created: record.created,
             now: self.now,
         }
@@ -79,8 +85,9 @@ impl Hub {
             return;
         }
         let policies = gate.policies();
-        // Policies change nothing about what the authorities have approved.
+        // Policies change nothing about what the authorities have approved, nor about what members have decided.
         self.gate = gate.with_approvals(self.gate.approvals().clone());
+        self.see_own_acts();
         out.push(Output::Report(Event::PoliciesActivated { policies }));
     }
 }

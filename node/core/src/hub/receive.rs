@@ -6,9 +6,11 @@ use testudo_crypto::digest::Digest;
 use testudo_crypto::seal::Identity;
 use testudo_policies::gate::Question;
 use testudo_policies::vocabulary::Action;
+use testudo_protocol::charter::KeyRefusal;
 use testudo_protocol::consent::ConsentError;
 use testudo_protocol::envelope::{
-    Envelope, EnvelopeError, Kind, LogEntry, OpenError, Opened, Opener, OuterFields, Verified,
+    Envelope, EnvelopeError, Kind, LogEntry, OpenError, Opened, Opener, OuterFields, SignedPartError,
+    Verified,
 };
 use testudo_protocol::exchange::Control;
 use testudo_protocol::id::{AudienceId, EnvelopeHash, HubId, ItemId, ItemRef, ItemVersion};
@@ -16,6 +18,7 @@ use testudo_protocol::ledger::{Entry, IncidentKind, Outcome};
 use testudo_protocol::receipt::{Act, Receipt, ReceiptFields};
 use testudo_protocol::sync::{Head, Place};
 
+use super::release::Summary;
 use super::step::{After, Step};
 use super::{Hub, PeerFault};
 use crate::input::CommandId;
@@ -202,6 +205,8 @@ impl Hub {
                 .map_err(|error| PeerFault::of(&error)),
             // Ours to catch up with: the peer sends it again after the charter has arrived.
             Err(OpenError::NewerCharter { .. }) => Ok(()),
+            // The same: the originator of a forwarded item has a key of which we have not heard yet.
+            Err(OpenError::Signed(SignedPartError::Key(KeyRefusal::Unknown))) => Ok(()),
             // The network's delay: the peer's own gate denies it the next time.
             Err(OpenError::Consent(ConsentError::Expired)) => Ok(()),
             Err(error) => {
@@ -349,6 +354,11 @@ impl Hub {
         {
             return Outcome::Objected;
         }
+        // Only the originator derives from its own item.
+        let source = header.derived_from.and_then(|source| self.latest(source.item));
+        if source.is_some_and(|known| known.originator != header.originator) {
+            return Outcome::Objected;
+        }
         let question = Question {
             action: if forwarded {
                 Action::Forward
@@ -360,8 +370,10 @@ impl Hub {
             item: header.item,
             body_hash: header.body_hash,
             label: &header.label,
+            licence: &header.licence,
             purpose: &header.purpose,
             consent: opened.consent(),
+            sources: &[],
             created: header.created,
             now: self.now,
         };
@@ -399,8 +411,12 @@ impl Hub {
             also_via: Vec::new(),
             kind: header.kind,
             label: header.label.clone(),
+            licence: header.licence.clone(),
+            derived_from: header.derived_from,
+            sources: Vec::new(),
             purpose: header.purpose.clone(),
             body_hash: header.body_hash,
+            key: header.key,
             created: header.created,
             stored: self.now,
             state: if newer {
@@ -413,12 +429,12 @@ impl Hub {
             acknowledged: None,
         };
         self.correct_earlier(step, header.item)?;
-        let bundle = opened.bundle();
-        let objects = u32::try_from(bundle.object_count()).unwrap_or(u32::MAX);
-        let title = bundle.title().to_owned();
+        let Summary { title, objects, tags } = Summary::of(opened.bundle(), &self.keys.audience);
+        self.objects.insert(record.item, tags.clone());
         let body = BodyRow {
             title: title.clone(),
             objects,
+            tags,
             part: opened.original().part().to_bytes(),
         };
         step.put(Family::Body, key::item(record.item), &body)?;

@@ -57,7 +57,7 @@ impl Hub {
             made,
             identity: identity.to_secret().expose_secret().to_owned(),
         };
-        step.put(Family::Key, key::weekly_key(week), &row)?;
+        step.put_key(key::weekly_key(week), &row)?;
         self.enter_key(step, KeyAct::Announced, week, &identity.recipient())?;
         self.weekly.insert(week, WeeklyKey { made, identity });
         Ok(true)

@@ -11,17 +11,21 @@
 
 use std::collections::BTreeSet;
 
+use testudo_crypto::commit::Salt;
 use testudo_policies::explain::Language;
-use testudo_policies::gate::Denied;
+use testudo_policies::gate::{Denied, Question, Source};
 use testudo_policies::vocabulary::Action;
+use testudo_protocol::bundle::Bundle;
 use testudo_protocol::envelope::{Kind, RECIPIENTS_MAX};
 use testudo_protocol::id::{Hash, HubId, ItemId, ItemRef, Timestamp};
 use testudo_protocol::label::Label;
 use testudo_protocol::ledger::{Decision, DecisionAct, Entry};
+use testudo_protocol::licence::Licence;
 use testudo_protocol::wire;
 
 use super::consent::ForwardRequest;
 use super::decide::{Proposed, VerdictLine, Verdicts};
+use super::objects::{self, ObjectTag};
 use super::step::{After, Step};
 use super::{Hub, JOBS_MAX};
 use crate::blob::DraftAttachment;
@@ -47,11 +51,15 @@ pub(super) struct Decided {
     pub(super) item: ItemRef,
     pub(super) originator: HubId,
     pub(super) label: Label,
+    pub(super) licence: Licence,
+    pub(super) derived_from: Option<ItemRef>,
+    /// The items of other hubs that it draws on.
+    pub(super) sources: Vec<ItemRef>,
     pub(super) purpose: String,
     /// What the header names: the bundle, or the forward's body.
     pub(super) body: Vec<u8>,
-    /// Title and number of objects of an own item.
-    pub(super) summary: Option<(String, u32)>,
+    /// What is kept beside the body of an own item.
+    pub(super) summary: Option<Summary>,
     /// What belongs to an own item, sealed and on stable storage.
     pub(super) attachments: Vec<DraftAttachment>,
     /// The hash that the gate was asked about.
@@ -62,6 +70,24 @@ pub(super) struct Decided {
     pub(super) verdicts: Verdicts,
     pub(super) views: Vec<Verdict>,
     pub(super) decision: (u64, Vec<u8>),
+}
+
+/// Title, number of objects, and the pseudonyms of those that are its own matter.
+#[derive(Clone, Default)]
+pub(super) struct Summary {
+    pub(super) title: String,
+    pub(super) objects: u32,
+    pub(super) tags: Vec<ObjectTag>,
+}
+
+impl Summary {
+    pub(super) fn of(bundle: &Bundle, secret: &Salt) -> Self {
+        Self {
+            title: bundle.title().to_owned(),
+            objects: u32::try_from(bundle.object_count()).unwrap_or(u32::MAX),
+            tags: objects::tags(secret, bundle),
+        }
+    }
 }
 
 impl Hub {
@@ -112,7 +138,7 @@ impl Hub {
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
         let proposed = self.propose(release.draft)?;
-        let verdicts = self.ask_everyone(&self.question(&proposed));
+        let verdicts = self.verdicts(&proposed);
         if self.preview_hash(&proposed, &verdicts)? != release.preview {
             return Err(Refusal::PreviewChanged);
         }
@@ -131,6 +157,8 @@ impl Hub {
             bundle,
             item,
             body_hash,
+            licence,
+            drawn,
         } = proposed;
         let item = match draft.corrects {
             Some(_) => item,
@@ -139,7 +167,6 @@ impl Hub {
                 version: item.version,
             },
         };
-        let objects = u32::try_from(bundle.object_count()).unwrap_or(u32::MAX);
         let views = self.verdict_views(&verdicts, &draft.label, Language::English);
         self.record_decision(
             Decided {
@@ -153,8 +180,11 @@ impl Hub {
                 item,
                 originator: self.me,
                 label: draft.label,
+                licence,
+                derived_from: None,
+                sources: drawn.into_keys().collect(),
                 purpose: draft.purpose,
-                summary: Some((bundle.title().to_owned(), objects)),
+                summary: Some(Summary::of(&bundle, &self.keys.audience)),
                 body: bundle.bytes().to_vec(),
                 attachments: draft.attachments,
                 asked_hash: body_hash,
@@ -214,8 +244,13 @@ impl Hub {
 
 impl Decided {
     /// What the gate is asked about this release.
-    pub(super) fn question(&self, sender: HubId, now: Timestamp) -> testudo_policies::gate::Question<'_> {
-        testudo_policies::gate::Question {
+    pub(super) fn question<'a>(
+        &'a self,
+        sender: HubId,
+        sources: &'a [Source<'a>],
+        now: Timestamp,
+    ) -> Question<'a> {
+        Question {
             action: match self.act {
                 DecisionAct::Release | DecisionAct::Resend => Action::Release,
                 DecisionAct::Forward => Action::Forward,
@@ -225,8 +260,10 @@ impl Decided {
             item: self.item,
             body_hash: self.asked_hash,
             label: &self.label,
+            licence: &self.licence,
             purpose: &self.purpose,
             consent: self.consent.as_ref(),
+            sources,
             created: self.created,
             now,
         }

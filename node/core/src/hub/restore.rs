@@ -6,19 +6,21 @@ use testudo_crypto::entropy::Entropy;
 use testudo_crypto::merkle::TreeSize;
 use testudo_crypto::note::{Note, NoteError, NoteSigner};
 use testudo_crypto::seal::{AudienceSecret, Identity};
-use testudo_policies::gate::Gate;
+use testudo_policies::gate::{Gate, GateError};
 use testudo_protocol::announcement::Announcement;
-use testudo_protocol::charter::Status;
+use testudo_protocol::charter::{OwnAct, OwnActs, Status};
 use testudo_protocol::consent::ConsentToken;
 use testudo_protocol::envelope::AudienceKey;
 use testudo_protocol::id::{AudienceId, EnvelopeHash, HubId, Timestamp};
 use testudo_protocol::ledger::{Entry, Ledger, RestoreError as LedgerError};
 use testudo_protocol::wire;
+use zeroize::Zeroizing;
 
 use super::Hub;
 use super::attachment::AttachmentDesk;
 use super::audience::PeerKey;
 use super::deliveries::Deliveries;
+use super::objects::ObjectIndex;
 use super::recipient_key::WeeklyKey;
 use super::step::Step;
 use super::tick::PUBLISHED_ROW;
@@ -42,6 +44,8 @@ pub struct HubConfig {
     pub entropy: Entropy,
     /// Time between checkpoints, in milliseconds.
     pub tick_millis: u64,
+    /// What this hub has decided about itself, as it lies in its folder: may be ahead of the rows.
+    pub own_acts: Vec<Vec<u8>>,
 }
 
 /// A stored row: family, key, value.
@@ -84,6 +88,9 @@ pub enum RestoreError {
         /// Of which family.
         family: Family,
     },
+    /// The members' own acts do not fit the policies.
+    #[error(transparent)]
+    Gate(#[from] GateError),
     /// The name under which checkpoints are signed does not fit.
     #[error("ledger name does not fit a signed note")]
     Name(#[from] NoteError),
@@ -109,15 +116,17 @@ impl Hub {
             gate,
             entropy,
             tick_millis,
+            own_acts: handed_in,
         } = config;
-        check_membership(me, &keys, &gate)?;
+        let own_acts = known_acts(&gate, &rows);
+        let gate = gate.under(gate.charter().with_own_acts(&own_acts))?;
         let realm = gate.charter().realm().clone();
         let leaves = (rows.iter().filter(|(family, ..)| *family == Family::Leaf))
             .map(|(_, key, value)| Ok((index_of(key)?, value.as_slice())))
             .collect::<Result<Vec<_>, RestoreError>>()?;
         let ledger = Ledger::restore(&realm, me, leaves.into_iter())?;
         let fenced = anchor.is_some_and(|anchor| !contains(&ledger, anchor));
-        let signer = NoteSigner::new(ledger.origin(), &keys.ledger)?;
+        let signer = NoteSigner::with(ledger.origin(), keys.ledger.clone())?;
         let mut hub = Self {
             me,
             keys,
@@ -128,8 +137,11 @@ impl Hub {
             now,
             tick_millis,
             fenced,
+            revoked: false,
+            own_acts,
             items: BTreeMap::new(),
             titles: BTreeMap::new(),
+            objects: ObjectIndex::default(),
             heads: BTreeMap::new(),
             deliveries: Deliveries::default(),
             openings: BTreeMap::new(),
@@ -163,6 +175,10 @@ impl Hub {
             expiry_due: now,
             next_id: 0,
         };
+        let mut out = Vec::new();
+        hub.begin_ledger(&mut out);
+        hub.take_handed_in(&handed_in, &mut out);
+        check_membership(me, &hub.keys, &hub.gate)?;
         let mut openings = BTreeMap::new();
         for (family, key, value) in rows {
             hub.take_row(family, &key, value, &mut openings)
@@ -172,15 +188,18 @@ impl Hub {
             hub.note_opening(*index, opening);
         }
         hub.keep_openings(openings);
-        // The first tick of a ledger comes at once, so that it has witnesses before it has much to lose.
-        if hub.witness.published.is_none() {
+        // The first tick of a ledger comes at once, so that it has witnesses before it has much to lose; so does the
+        // first after the ledger key was replaced, so that the newest checkpoint is signed with the key that counts.
+        let ours = [hub.signer.verifier()];
+        let published = hub.witness.published.as_ref();
+        if published.is_none_or(|note| note.verify(&ours).is_err()) {
             hub.checkpoint_due = now;
         }
-        let mut out = Vec::new();
-        hub.begin_ledger(&mut out);
-        hub.turn_keys(&mut out);
-        if hub.announcement.is_none() {
-            hub.announce_anew();
+        if !hub.revoked {
+            hub.turn_keys(&mut out);
+            if hub.announcement.is_none() {
+                hub.announce_anew();
+            }
         }
         hub.resume_fetches(&mut out);
         Ok((hub, out))
@@ -194,7 +213,8 @@ impl Hub {
         openings: &mut BTreeMap<u64, Vec<u8>>,
     ) -> Option<()> {
         match family {
-            Family::Leaf | Family::Envelope | Family::Evidence => {}
+            // The members' own acts were taken first of all.
+            Family::Leaf | Family::Envelope | Family::Evidence | Family::OwnAct => {}
             Family::Checkpoint => self.take_checkpoint(key, value)?,
             Family::Opening => {
                 if let Ok(index) = <[u8; 8]>::try_from(key) {
@@ -218,6 +238,7 @@ impl Hub {
                     version: testudo_protocol::id::ItemVersion::new(version),
                 };
                 self.titles.insert(item, row.title);
+                self.objects.insert(item, row.tags);
             }
             Family::Log => {
                 let (author, audience) = key.split_first_chunk::<16>()?;
@@ -250,7 +271,10 @@ impl Hub {
                 self.taken_notices.insert(notice.item, notice);
             }
             Family::Blob => self.take_blob_row(&value)?,
-            Family::Key => self.take_key(wire::decode(&value).ok()?)?,
+            Family::Key => {
+                let value = Zeroizing::new(value);
+                self.take_key(wire::decode_secret(&value).ok()?)?;
+            }
             Family::Epoch => {
                 let (audience, _) = key.split_first_chunk::<16>()?;
                 let record: EpochRecord = wire::decode(&value).ok()?;
@@ -275,6 +299,27 @@ impl Hub {
             }
         }
         Some(())
+    }
+
+    /// Takes the acts of this hub that lie in its folder and are in no row yet: a crash came between.
+    ///
+    /// One that does not count stops nothing here: the keys that it was to certify are not this hub's then.
+    fn take_handed_in(&mut self, acts: &[Vec<u8>], out: &mut Vec<Output>) {
+        let mut step = Step::default();
+        let mut is_new = false;
+        for act in acts.iter().filter_map(|bytes| OwnAct::decode(bytes).ok()) {
+            if self.fenced {
+                // It enters nothing, and still must not work with what it has revoked.
+                let _taken = self.own_acts.take(act, self.gate.charter());
+            } else {
+                is_new |= self.enter_own_act(&mut step, act).unwrap_or(false);
+            }
+        }
+        if is_new {
+            // Durable before anything that rests on it, which stands behind this step.
+            self.commit(step, out);
+        }
+        self.see_own_acts();
     }
 
     fn take_key(&mut self, row: KeyRow) -> Option<()> {
@@ -354,6 +399,18 @@ impl Hub {
             self.commit(step, out);
         }
     }
+}
+
+/// The members' own acts among the rows, in the order of their chains.
+///
+/// One that the charter does not bear out any more is passed over: its member has another root key by now.
+fn known_acts(gate: &Gate, rows: &[Row]) -> OwnActs {
+    let mut acts = OwnActs::default();
+    let rows = rows.iter().filter(|(family, ..)| *family == Family::OwnAct);
+    for act in rows.filter_map(|(_, _, bytes)| OwnAct::decode(bytes).ok()) {
+        let _passed_over = acts.take(act, gate.charter());
+    }
+    acts
 }
 
 fn check_membership(me: HubId, keys: &HubKeys, gate: &Gate) -> Result<(), RestoreError> {

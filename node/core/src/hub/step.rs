@@ -6,6 +6,7 @@ use testudo_protocol::exchange::{Control, PieceAsk};
 use testudo_protocol::id::HubId;
 use testudo_protocol::ledger::{Entry, Record};
 use testudo_protocol::wire;
+use zeroize::Zeroizing;
 
 use super::Hub;
 use super::release::Decided;
@@ -13,7 +14,7 @@ use crate::blob::{BlobId, BlobPlace};
 use crate::input::{BatchId, CommandId};
 use crate::outbound::Outbound;
 use crate::output::{Change, Event, Family, Output};
-use crate::records::key;
+use crate::records::{KeyRow, key};
 use crate::refusal::Refusal;
 use crate::views::Reply;
 
@@ -71,7 +72,21 @@ pub(super) enum After {
 
 impl Step {
     pub(super) fn put_bytes(&mut self, family: Family, key: Vec<u8>, value: Vec<u8>) {
+        let value = Zeroizing::new(value);
         self.changes.push(Change::Put { family, key, value });
+    }
+
+    /// Stores a secret key.
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    pub(super) fn put_key(&mut self, key: Vec<u8>, row: &KeyRow) -> Result<(), Refusal> {
+        let value = wire::encode_secret(row).map_err(|_| Refusal::Internal {
+            what: "a record is over its limit",
+        })?;
+        let family = Family::Key;
+        self.changes.push(Change::Put { family, key, value });
+        Ok(())
     }
 
     /// Stores a structure.

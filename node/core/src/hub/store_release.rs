@@ -11,7 +11,7 @@ use testudo_protocol::sync::Head;
 use super::Hub;
 use super::audience::EpochPlan;
 use super::compose::Composed;
-use super::release::Decided;
+use super::release::{Decided, Summary};
 use super::step::{After, Step};
 use crate::output::{Family, Output};
 use crate::records::{Access, BodyRow, DeliveryRecord, DeliveryState, ItemRecord, ItemState, LogPlace, key};
@@ -143,8 +143,12 @@ impl Hub {
             also_via: Vec::new(),
             kind: decided.kind,
             label: decided.label.clone(),
+            licence: decided.licence.clone(),
+            derived_from: decided.derived_from,
+            sources: decided.sources.clone(),
             purpose: decided.purpose.clone(),
             body_hash: decided.asked_hash,
+            key: header.key,
             created: header.created,
             stored: self.now,
             state: ItemState::Released,
@@ -152,10 +156,12 @@ impl Hub {
             opened: None,
             acknowledged: None,
         };
-        let (title, objects) = decided.summary.clone().unwrap_or_default();
+        let Summary { title, objects, tags } = decided.summary.clone().unwrap_or_default();
+        self.objects.insert(record.item, tags.clone());
         let body = BodyRow {
             title: title.clone(),
             objects,
+            tags,
             part: part.to_bytes(),
         };
         step.put(Family::Body, key::item(record.item), &body)?;

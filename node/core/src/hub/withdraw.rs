@@ -219,6 +219,7 @@ impl Hub {
                     step.erase(Family::Body, key::delivery(item, receiver));
                 }
                 self.titles.remove(&item);
+                self.objects.forget(item);
             }
             // Before the receipts, which say that it is done.
             self.destroy_attachments(step, item);

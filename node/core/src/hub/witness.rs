@@ -76,19 +76,34 @@ pub(super) fn evidence_row(hub: HubId) -> Vec<u8> {
 }
 
 impl Hub {
-    fn ledger_key(&self, hub: HubId) -> Option<VerifyingKey> {
-        let member = self.gate.charter().member(hub)?;
-        VerifyingKey::from_bytes(member.keys.ledger.as_bytes()).ok()
+    /// The key with which a ledger signed this note, or the one with which it signs now.
+    fn log_key(&self, hub: HubId, note: &Note) -> Option<NoteVerifier> {
+        let signed = |key: &NoteVerifier| {
+            let mut lines = note.signatures().iter();
+            lines.any(|line| line.name() == key.name() && line.id() == key.id())
+        };
+        let keys = self.named(hub, self.gate.charter().ledger_keys(hub));
+        keys.iter().find(|key| signed(key)).or(keys.first()).cloned()
     }
 
-    fn log_key(&self, hub: HubId) -> Option<NoteVerifier> {
+    /// Every key that a ledger has had: what it signed with one that was revoked since is proof still.
+    fn log_keys_ever(&self, hub: HubId) -> Vec<NoteVerifier> {
+        self.named(hub, self.gate.charter().ledger_keys_ever(hub).iter())
+    }
+
+    fn named<'a>(&self, hub: HubId, keys: impl Iterator<Item = &'a VerifyingKey>) -> Vec<NoteVerifier> {
         let origin = Ledger::origin_of(self.gate.charter().realm(), hub);
-        NoteVerifier::new(origin, self.ledger_key(hub)?).ok()
+        keys.filter_map(|key| NoteVerifier::new(origin.clone(), *key).ok())
+            .collect()
     }
 
-    fn cosigner_key(&self, hub: HubId) -> Option<CosignerKey> {
-        let name = Ledger::cosigner_of(self.gate.charter().realm(), hub);
-        CosignerKey::new(name, self.ledger_key(hub)?).ok()
+    /// The keys with which a peer cosigns, the newest first.
+    fn cosigner_keys(&self, hub: HubId) -> Vec<CosignerKey> {
+        let charter = self.gate.charter();
+        let name = Ledger::cosigner_of(charter.realm(), hub);
+        let keys = charter.cosigning_keys(hub);
+        keys.filter_map(|key| CosignerKey::new(name.clone(), *key).ok())
+            .collect()
     }
 
     /// The member whose ledger has this origin.
@@ -171,7 +186,8 @@ impl Hub {
         let owner = self
             .owner(&request.checkpoint().origin)
             .filter(|owner| *owner != self.me);
-        let Some((owner, key)) = owner.and_then(|owner| Some((owner, self.log_key(owner)?))) else {
+        let key = |owner| Some((owner, self.log_key(owner, request.note())?));
+        let Some((owner, key)) = owner.and_then(key) else {
             return Some(AddCheckpointReply::UnknownOrigin);
         };
         match consider(self.witness.held.get(&owner), &request, &key) {
@@ -183,7 +199,7 @@ impl Hub {
             Verdict::Cosign(held) => {
                 let seconds = self.now.millis() / 1_000;
                 let name = Ledger::cosigner_of(self.gate.charter().realm(), self.me);
-                let line = Cosigner::new(name, &self.keys.ledger).ok()?;
+                let line = Cosigner::new(name, &self.keys.cosigning).ok()?;
                 let line = line.cosign(request.note().text(), seconds).ok()?;
                 let mut step = Step::default();
                 step.put(Family::Checkpoint, held_row(owner), &held).ok()?;
@@ -214,11 +230,11 @@ impl Hub {
         let reply = AddCheckpointReply::parse(status, body).map_err(|error| PeerFault::of(&error))?;
         match reply {
             AddCheckpointReply::Cosigned(lines) => {
-                let key = self.cosigner_key(peer);
-                let lines = lines
-                    .into_iter()
-                    .filter(|line| key.as_ref().is_some_and(|key| key.claims(line)));
-                for (line, key) in lines.zip(key.iter().cycle()) {
+                let keys = self.cosigner_keys(peer);
+                for line in lines {
+                    let Some(key) = keys.iter().find(|key| key.claims(&line)) else {
+                        continue;
+                    };
                     let time = key
                         .verify_line(&offer.text, &line)
                         .map_err(|error| PeerFault::of(&error))?;
@@ -312,6 +328,10 @@ impl Hub {
             self.witness.sizes.insert(peer, checkpoint.size);
             return Ok(());
         }
+        if !self.is_our_word(bytes) {
+            // Signed with a key that we have revoked: it may be a thief's, and must not stop us.
+            return Ok(());
+        }
         self.fenced = true;
         let mut step = Step::default();
         step.put_bytes(Family::Checkpoint, AHEAD_ROW.to_vec(), bytes.to_vec());
@@ -325,10 +345,16 @@ impl Hub {
 
     pub(super) fn signed_by_us(&self, bytes: &[u8]) -> Option<Checkpoint> {
         let verified = Note::parse(bytes)
-            .and_then(|note| note.verify(&[self.signer.verifier()]))
+            .and_then(|note| note.verify(&self.log_keys_ever(self.me)))
             .ok()?;
         let checkpoint = Checkpoint::parse(verified.text()).ok()?;
         (checkpoint.origin == self.ledger.origin()).then_some(checkpoint)
+    }
+
+    /// Whether a key of ours that counts has signed this note.
+    fn is_our_word(&self, bytes: &[u8]) -> bool {
+        let keys = self.named(self.me, self.gate.charter().ledger_keys(self.me));
+        Note::parse(bytes).is_ok_and(|note| note.verify(&keys).is_ok())
     }
 
     /// Somebody shows evidence against a ledger. It counts by itself, whoever brings it.
@@ -336,10 +362,7 @@ impl Hub {
         let evidence: SplitView = wire::decode(bytes).map_err(|error| PeerFault::of(&error))?;
         let named = Note::parse(&evidence.one).ok();
         let named = named.and_then(|note| self.owner(&Checkpoint::parse(note.text()).ok()?.origin));
-        let proof = |hub: &HubId| {
-            let key = self.log_key(*hub);
-            key.is_some_and(|key| evidence.is_proof_against(&key))
-        };
+        let proof = |hub: &HubId| evidence.is_proof_against(&self.log_keys_ever(*hub));
         match named.filter(proof) {
             Some(hub) => {
                 self.keep_evidence(hub, &evidence, out);
@@ -425,7 +448,10 @@ impl Hub {
     pub(super) fn checkpoint_view(&self) -> Option<CheckpointView> {
         let note = self.witness.published.as_ref()?;
         let checkpoint = Checkpoint::parse(note.text()).ok()?;
-        let cosigned = |code: &HubId| self.cosigner_key(*code)?.cosigned(note).ok()?;
+        let cosigned = |code: &HubId| {
+            let mut keys = self.cosigner_keys(*code).into_iter();
+            keys.find_map(|key| key.cosigned(note).ok().flatten())
+        };
         let others = self
             .gate
             .charter()

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use testudo_core::hub::{Hub, NEWEST_ROW, PUBLISHED_ROW};
 use testudo_crypto::checkpoint::Checkpoint;
 use testudo_crypto::digest::{hex, unhex};
-use testudo_crypto::keys::VerifyingKey;
 use testudo_crypto::merkle::{Tree, leaf_hash};
 use testudo_crypto::note::{Note, NoteVerifier};
 use testudo_crypto::tlog::cosignature::CosignerKey;
@@ -67,27 +66,36 @@ pub fn stored_ledger(hub: &Hub, store: &Store) -> Result<LedgerDocument, String>
         let bytes = store.get(Family::Checkpoint, row).map_err(unread)?;
         Ok::<_, String>(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     };
-    let key = |member: &testudo_protocol::charter::Member| {
-        VerifyingKey::from_bytes(member.keys.ledger.as_bytes()).ok()
-    };
-    let origin = Ledger::origin_of(charter.realm(), hub.me());
-    let vkey = (charter.member(hub.me()).and_then(key))
-        .and_then(|key| NoteVerifier::new(origin, key).ok())
-        .ok_or("the charter names no usable ledger key for this hub")?;
+    let (newest, published) = (note(NEWEST_ROW)?, note(PUBLISHED_ROW)?);
+    let vkey = key_of(hub, newest.as_deref()).ok_or("the charter names no usable ledger key for this hub")?;
     let others = charter.members().filter(|member| member.code != hub.me());
-    let cosigners = others
-        .filter_map(|member| {
-            CosignerKey::new(Ledger::cosigner_of(charter.realm(), member.code), key(member)?).ok()
-        })
-        .map(|key| key.to_string());
+    let cosigners = others.flat_map(|member| {
+        let name = Ledger::cosigner_of(charter.realm(), member.code);
+        let keys = charter.cosigning_keys(member.code);
+        keys.filter_map(move |key| CosignerKey::new(name.clone(), *key).ok())
+    });
     Ok(LedgerDocument {
         vkey: vkey.to_string(),
-        cosigners: cosigners.collect(),
-        newest: note(NEWEST_ROW)?,
-        published: note(PUBLISHED_ROW)?,
+        cosigners: cosigners.map(|key| key.to_string()).collect(),
+        newest,
+        published,
         leaves,
         openings,
     })
+}
+
+/// The key that signed the newest checkpoint: right after a rotation still the one before.
+fn key_of(hub: &Hub, newest: Option<&str>) -> Option<NoteVerifier> {
+    let charter = hub.gate().charter();
+    let origin = Ledger::origin_of(charter.realm(), hub.me());
+    let keys: Vec<NoteVerifier> = (charter.ledger_keys(hub.me()))
+        .filter_map(|key| NoteVerifier::new(origin.clone(), *key).ok())
+        .collect();
+    let note = newest.and_then(|note| Note::parse(note.as_bytes()).ok());
+    let signed = |key: &&NoteVerifier| {
+        (note.as_ref()).is_some_and(|note| note.verify(std::slice::from_ref(*key)).is_ok())
+    };
+    keys.iter().find(signed).or(keys.first()).cloned()
 }
 
 impl LedgerDocument {

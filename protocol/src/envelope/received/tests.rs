@@ -3,13 +3,15 @@ use testudo_crypto::seal::AudienceSecret;
 use testudo_crypto::sign::composite::CompositeSigningKey;
 
 use super::*;
+use crate::charter::KeyRefusal;
 use crate::envelope::{
     ATTACHMENTS_MAX, AttachmentKey, AttachmentRef, AttachmentRefError, AudienceKeyFields, DecisionRef,
-    Header, Licence, RecipientEntry, Suite, key_tag,
+    Header, RecipientEntry, Suite, key_tag,
 };
 use crate::fixture::{Secrets, charter, hub};
 use crate::id::{AudienceId, CharterVersion, ItemId, ItemRef, ItemVersion, Sequence};
 use crate::label::{Label, Level, Personal, Scope, Tlp};
+use crate::licence::Licence;
 use crate::week::Week;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -89,7 +91,8 @@ fn header(key: &CompositeSigningKey, body: &[u8], to: &Recipients) -> Header {
         purpose: "test".to_owned(),
         kind: Kind::Assessment,
         supersedes: None,
-        licence: Licence::ConsentOnly,
+        derived_from: None,
+        licence: Licence::Consent,
         body_hash: Digest::of(body).into(),
         attachments: Vec::new(),
     }
@@ -267,7 +270,7 @@ fn another_realm_another_key_and_a_newer_charter_each_have_their_error() {
     ));
     assert!(matches!(
         try_with(&|_| (), &all[2].payload),
-        OpenError::Signed(SignedPartError::Key)
+        OpenError::Signed(SignedPartError::Key(KeyRefusal::Unknown))
     ));
     assert!(matches!(
         try_with(&|h| h.suite = Suite::Classical, fr),

@@ -111,18 +111,18 @@ fn two_roots_for_one_size_are_proof_whatever_the_old_size_says() {
         let Verdict::SplitView(evidence) = consider(Some(&first), &other, &key()) else {
             panic!("{old}");
         };
-        assert!(evidence.is_proof_against(&key()));
-        assert!(!evidence.is_proof_against(&signer(2).verifier()));
+        assert!(evidence.is_proof_against(&[key()]));
+        assert!(!evidence.is_proof_against(&[signer(2).verifier()]));
         let same = SplitView {
             other: evidence.one.clone(),
             ..evidence.clone()
         };
-        assert!(!same.is_proof_against(&key()));
+        assert!(!same.is_proof_against(&[key()]));
         let sizes = SplitView {
             other: note(2, 65).to_bytes(),
             ..evidence
         };
-        assert!(!sizes.is_proof_against(&key()));
+        assert!(!sizes.is_proof_against(&[key()]));
     }
 }
 
