@@ -223,6 +223,10 @@ impl Bench {
         let child = serve.stdin(Stdio::null()).stdout(other).stderr(log).spawn();
         let running = Running(child.map_err(|error| error.to_string())?);
         let began = Instant::now();
+        // An audit of a stopped hub's folder would hold the database that the hub is about to open.
+        while answer(&mut self.testudo(hub, &["status"])).is_err() && began.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(100));
+        }
         let audit = loop {
             let audit = answer(&mut self.testudo(hub, &["ledger", "verify"]));
             let signed = audit
