@@ -9,6 +9,7 @@ mod courier;
 mod decide;
 mod deliver;
 mod deliveries;
+mod delivery;
 mod downgrade;
 mod erase;
 mod fetch;

@@ -11,11 +11,12 @@ use testudo_policies::permit::{MintError, Permit};
 use testudo_policies::vocabulary::Action;
 use testudo_protocol::envelope::{Envelope, Outer};
 use testudo_protocol::exchange::Control;
-use testudo_protocol::id::{AudienceId, EnvelopeHash, HubId, ItemRef, Sequence, Timestamp};
+use testudo_protocol::id::{AudienceId, EnvelopeHash, HubId, ItemRef, Sequence};
 use testudo_protocol::ledger::{Decision, DecisionAct, Entry};
 use testudo_protocol::receipt::{Act, Receipt};
 
 use super::decide::Verdicts;
+use super::delivery::{give_up, note, settle};
 use super::release::put_verdicts;
 use super::reseal::Row;
 use super::step::{After, Step};
@@ -23,7 +24,7 @@ use super::{Hub, Loading, PeerFault};
 use crate::input::LoadId;
 use crate::outbound::Outbound;
 use crate::output::{Event, Family, Output};
-use crate::records::{Access, DeliveryRecord, DeliveryState, ItemState, LogPlace, key};
+use crate::records::{DeliveryRecord, DeliveryState, ItemState, LogPlace, key};
 
 /// Envelopes under way to one peer without a receipt.
 pub(super) const FLIGHTS_MAX: usize = 32;
@@ -557,71 +558,4 @@ fn ready<'a>(
             may_fly(&flight).map(|flies| flies.then_some(flight))
         })
         .flatten()
-}
-
-/// Nothing of it is to be sent any more but its outer part.
-pub(super) fn give_up(delivery: &mut DeliveryRecord) {
-    delivery.state = DeliveryState::Withheld {
-        rules: Vec::new(),
-        settled: false,
-    };
-}
-
-/// Takes in where the receiver's log goes on; false if that is no news.
-fn settle(delivery: &mut DeliveryRecord, next: Sequence) -> bool {
-    let passed = delivery.sequence < next;
-    match &mut delivery.state {
-        DeliveryState::Withheld { settled, .. } if passed && !*settled => {
-            *settled = true;
-            true
-        }
-        // A receiver that lost its disk asks for what it once had.
-        DeliveryState::Withheld { settled, .. } if !passed && *settled => {
-            *settled = false;
-            true
-        }
-        DeliveryState::Delivered if !passed => {
-            delivery.state = DeliveryState::Queued;
-            // With its disk it lost the keys that it would need.
-            if delivery.access != Access::LongTerm {
-                delivery.access = Access::Owed;
-            }
-            true
-        }
-        _ => false,
-    }
-}
-
-/// Notes what a receipt says; false if it was known already.
-fn note(delivery: &mut DeliveryRecord, act: Act, time: Timestamp) -> bool {
-    let time = Some(time);
-    match act {
-        Act::Delivered => {
-            let fresh = delivery.delivered.is_none();
-            delivery.delivered = delivery.delivered.or(time);
-            delivery.state = DeliveryState::Delivered;
-            fresh
-        }
-        Act::Objected => {
-            let fresh = delivery.state != DeliveryState::Objected;
-            delivery.state = DeliveryState::Objected;
-            fresh
-        }
-        Act::Opened => {
-            let fresh = delivery.opened.is_none();
-            delivery.opened = delivery.opened.or(time);
-            fresh
-        }
-        Act::Acknowledged => {
-            let fresh = delivery.acknowledged.is_none();
-            delivery.acknowledged = delivery.acknowledged.or(time);
-            fresh
-        }
-        Act::Purged => {
-            let fresh = delivery.purged.is_none();
-            delivery.purged = delivery.purged.or(time);
-            delivery.state = DeliveryState::Delivered;
-            fresh
-        }
-    }
 }

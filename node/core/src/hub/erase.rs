@@ -18,7 +18,7 @@ use testudo_protocol::licence::Licence;
 use testudo_protocol::notice::NoticeAct;
 use testudo_protocol::receipt::Act;
 
-use super::deliver::give_up;
+use super::delivery::give_up;
 use super::step::{After, Step};
 use super::{Hub, Loading};
 use crate::input::{CommandId, LoadId};
