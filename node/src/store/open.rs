@@ -20,8 +20,8 @@ use super::lock::{Lock, LockError};
 use super::options;
 use super::rows::Store;
 
-/// The data format that this program writes, and the newest that it can read.
-pub const FORMAT: u32 = 1;
+/// The data format that this program writes, and the only one that it reads: there is nothing yet to migrate from.
+pub const FORMAT: u32 = 2;
 
 /// The database inside the folder.
 const DATABASE: &str = "db";
@@ -78,6 +78,19 @@ pub enum OpenError {
         /// The newest format that is known here.
         known: u32,
     },
+    /// It was written before the first release, by a program of another form.
+    #[error(
+        "`{}` has data format {found}, this binary knows {known} alone, use the version that wrote it",
+        folder.display()
+    )]
+    Older {
+        /// The folder.
+        folder: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The format that is known here.
+        known: u32,
+    },
     /// Something in it is missing or altered.
     #[error(
         "the database in `{}` is damaged ({what}), restore it with `testudo restore`; nothing was changed",
@@ -129,6 +142,7 @@ impl OpenError {
             | OpenError::NotWritable { .. }
             | OpenError::OtherHub { .. }
             | OpenError::Newer { .. }
+            | OpenError::Older { .. }
             | OpenError::Key { .. } => Fault::Operator,
             OpenError::Corrupt { .. } | OpenError::Seal { .. } | OpenError::Storage { .. } => {
                 Fault::Environment
@@ -247,6 +261,13 @@ fn inspect(folder: &Path, key: &StorageKey, hub: &str) -> Result<(), OpenError> 
     let found = u32::from_le_bytes(format);
     if found > FORMAT {
         return Err(OpenError::Newer {
+            folder: folder.into(),
+            found,
+            known: FORMAT,
+        });
+    }
+    if found < FORMAT {
+        return Err(OpenError::Older {
             folder: folder.into(),
             found,
             known: FORMAT,

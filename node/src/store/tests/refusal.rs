@@ -86,9 +86,25 @@ fn a_newer_format_is_refused_unchanged() {
     assert!(
         error
             .to_string()
-            .contains("data format 7, this binary knows up to 1"),
+            .contains(&format!("data format 7, this binary knows up to {FORMAT}")),
         "{error}"
     );
+    assert_eq!(image(folder.path()), before);
+}
+
+#[test]
+fn an_older_format_is_refused_unchanged() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    let db = options::open(&folder.path().join("db"), false).unwrap();
+    db.put_opt("format", 1_u32.to_le_bytes(), &options::durable())
+        .unwrap();
+    drop(db);
+    let before = image(folder.path());
+    let error = refused(folder.path(), key(), "se");
+    let says = format!("data format 1, this binary knows {FORMAT} alone");
+    assert!(matches!(error, OpenError::Older { found: 1, .. }), "{error}");
+    assert!(error.to_string().contains(&says), "{error}");
     assert_eq!(image(folder.path()), before);
 }
 
