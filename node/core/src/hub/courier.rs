@@ -124,12 +124,12 @@ impl Hub {
         }
     }
 
-    /// Whether something for this hub is being read, written or sealed.
     /// Whether a session with this hub is one of a parcel, in which nobody answers.
     pub(super) fn packs_for(&self, hub: HubId) -> bool {
-        self.packing.as_ref().is_some_and(|packing| packing.to == hub)
+        self.packing.as_ref().is_some_and(|packing| packing.is_for(hub))
     }
 
+    /// Whether something for this hub is being read, written or sealed.
     fn is_busy_with(&self, hub: HubId) -> bool {
         let loads = self.loading.values().any(|loading| match loading {
             Loading::Flight(loaded) | Loading::Outer(loaded) => loaded.peer == hub,
