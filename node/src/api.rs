@@ -6,14 +6,15 @@
 mod answer;
 mod body;
 mod courier;
+mod charter;
 mod policy;
 mod routes;
 mod socket;
 
 pub use answer::{ErrorBody, Problem};
 pub use body::{
-    ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, EraseBody, ForwardBody, ItemDocument,
-    ReleaseBody,
+    BranchBody, CharterDocument, CharterNoteBody, ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody,
+    EraseBody, ForwardBody, ItemDocument, ReleaseBody,
 };
 pub use courier::PARCEL_HEADER;
 pub use policy::{ActivateBody, Activated};

@@ -4,7 +4,9 @@
 //! DIR/hub.toml                configuration
 //! DIR/card.json               what this hub shows to be admitted
 //! DIR/keys/*                  secrets, one file for each purpose, readable by the owner alone
-//! DIR/charter/charter.note    the charter that this hub follows
+//! DIR/charter/charter.packet  the first versions of the charter, as the operator accepted them
+//! DIR/charter/accepted        when that was
+//! DIR/governance/             the governance keys of a voter, until they are carried away
 //! DIR/anchor/anchor.json      how far the ledger had come
 //! DIR/store/                  the database
 //! ```
@@ -19,14 +21,18 @@ use testudo_crypto::keys::SigningKey;
 use testudo_crypto::seal::{ExposeSecret, Identity};
 use testudo_crypto::sign::composite::CompositeSigningKey;
 use testudo_crypto::vault::StorageKey;
-use testudo_protocol::charter::{Card, Charter, CharterError};
+use testudo_protocol::charter::{Card, FoundError, Governance, Packet, PacketError};
+use testudo_protocol::id::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::config::{Config, ConfigError, FILE_NAME};
-use crate::store::{ReadSecretError, WriteSecretError, read_secret, write_secret};
+use crate::store::{ReadSecretError, WriteSecretError, read_secret, replace_file, write_secret};
 
 /// Name of the charter file in its folder.
-const CHARTER_FILE: &str = "charter.note";
+const CHARTER_FILE: &str = "charter.packet";
+
+/// When it was accepted, Unix milliseconds.
+const ACCEPTED_FILE: &str = "accepted";
 
 /// A hub's folder with its checked configuration.
 #[derive(Debug)]
@@ -71,9 +77,12 @@ pub enum FolderError {
     /// The hub has not accepted a charter yet.
     #[error("this hub has no charter yet; accept one with `testudo charter accept FILE --fingerprint ...`")]
     NoCharter,
+    /// The charter is not a packet.
+    #[error(transparent)]
+    Packet(#[from] PacketError),
     /// The charter is refused.
     #[error(transparent)]
-    Charter(#[from] CharterError),
+    Charter(#[from] FoundError),
     /// The card cannot be read.
     #[error("card `{}` is not one; make the hub again with `testudo init`", path.display())]
     Card {
@@ -167,29 +176,44 @@ impl HubFolder {
     /// # Errors
     /// As [`Self::keys`].
     pub fn storage_key(&self) -> Result<StorageKey, FolderError> {
-        Ok(StorageKey::from_bytes(seed(&self.config.keys, STORAGE)?))
+        Ok(StorageKey::from_bytes(key_seed(&self.config.keys, STORAGE)?))
     }
 
-    /// The charter that this hub follows.
+    /// The charter as the operator of this hub accepted it; what has come since lies in the database.
     ///
     /// # Errors
     /// [`FolderError::NoCharter`], [`FolderError::Charter`].
-    pub fn charter(&self) -> Result<Charter, FolderError> {
+    pub fn founding(&self) -> Result<Governance, FolderError> {
         let path = self.config.charter.join(CHARTER_FILE);
-        match std::fs::read(&path) {
-            Ok(file) => Ok(Charter::verify(&file)?),
-            Err(source) if source.kind() == std::io::ErrorKind::NotFound => Err(FolderError::NoCharter),
-            Err(source) => Err(FolderError::Io { path, source }),
-        }
+        let file = match std::fs::read(&path) {
+            Ok(file) => file,
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
+                return Err(FolderError::NoCharter);
+            }
+            Err(source) => return Err(FolderError::Io { path, source }),
+        };
+        let path = self.config.charter.join(ACCEPTED_FILE);
+        let accepted = read_secret(&path)?;
+        let accepted = std::str::from_utf8(&accepted)
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+            .ok_or(FolderError::Malformed { path })?;
+        let notes = Packet::parse(&file)?.notes();
+        Ok(Governance::found(&notes, Timestamp::from_millis(accepted))?)
     }
 
-    /// Puts a verified charter in its place, durably.
+    /// Puts a charter that the operator has compared in its place, durably.
+    ///
+    /// The charter is written last: a crash before it leaves a hub that has none.
     ///
     /// # Errors
-    /// [`FolderError::WriteSecret`] if it cannot be written.
-    pub fn accept_charter(&self, file: &[u8]) -> Result<(), FolderError> {
+    /// [`FolderError::Io`] if it cannot be written.
+    pub fn accept_charter(&self, file: &[u8], now: Timestamp) -> Result<(), FolderError> {
         private_folder(&self.config.charter)?;
-        Ok(write_secret(&self.config.charter.join(CHARTER_FILE), file)?)
+        let accepted = now.millis().to_string();
+        write_secret(&self.config.charter.join(ACCEPTED_FILE), accepted.as_bytes())?;
+        let path = self.config.charter.join(CHARTER_FILE);
+        replace_file(&path, file).map_err(|source| FolderError::Io { path, source })
     }
 }
 
@@ -203,15 +227,15 @@ const IDENTITY: &str = "recipient.age";
 const CLASSICAL: &str = "recipient-classical.age";
 
 fn read_keys(folder: &Path) -> Result<HubKeys, FolderError> {
-    let key = |name| seed(folder, name).map(|seed: Zeroizing<[u8; 32]>| SigningKey::from_seed(seed));
+    let key = |name| key_seed(folder, name).map(|seed: Zeroizing<[u8; 32]>| SigningKey::from_seed(seed));
     Ok(HubKeys {
         transport: key(TRANSPORT)?,
-        payload: CompositeSigningKey::from_seed(seed(folder, PAYLOAD)?),
+        payload: CompositeSigningKey::from_seed(key_seed(folder, PAYLOAD)?),
         ledger: key(LEDGER)?,
         governance: key(GOVERNANCE)?,
         identity: identity(folder, IDENTITY)?,
         classical: identity(folder, CLASSICAL)?,
-        audience: Salt::from_bytes(seed(folder, AUDIENCE)?),
+        audience: Salt::from_bytes(key_seed(folder, AUDIENCE)?),
     })
 }
 
@@ -224,12 +248,19 @@ fn identity(folder: &Path, name: &str) -> Result<Identity, FolderError> {
     identity.ok_or(FolderError::Malformed { path })
 }
 
-fn seed<const BYTES: usize>(folder: &Path, name: &str) -> Result<Zeroizing<[u8; BYTES]>, FolderError> {
-    let path = folder.join(name);
-    let bytes = read_secret(&path)?;
+fn key_seed<const BYTES: usize>(folder: &Path, name: &str) -> Result<Zeroizing<[u8; BYTES]>, FolderError> {
+    seed(&folder.join(name))
+}
+
+/// Reads a secret of a fixed length.
+pub(crate) fn seed<const BYTES: usize>(path: &Path) -> Result<Zeroizing<[u8; BYTES]>, FolderError> {
+    let bytes = read_secret(path)?;
+    let malformed = |_| FolderError::Malformed {
+        path: path.to_owned(),
+    };
     <[u8; BYTES]>::try_from(bytes.as_slice())
         .map(Zeroizing::new)
-        .map_err(|_| FolderError::Malformed { path })
+        .map_err(malformed)
 }
 
 /// Reads a card file.
@@ -247,7 +278,7 @@ pub fn read_card(path: &Path) -> Result<Card, FolderError> {
 }
 
 /// Makes a folder that only its owner can enter.
-fn private_folder(path: &Path) -> Result<(), FolderError> {
+pub(crate) fn private_folder(path: &Path) -> Result<(), FolderError> {
     use std::os::unix::fs::DirBuilderExt;
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true).mode(0o700);

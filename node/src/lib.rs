@@ -13,6 +13,7 @@ pub mod config;
 pub mod telemetry;
 
 pub mod folder;
+pub mod governance_keys;
 pub mod store;
 pub mod transport;
 

@@ -4,6 +4,7 @@
 //! Content travels in [`Message::Content`] and [`Message::Resealed`] alone.
 
 use serde::{Deserialize, Serialize};
+use testudo_crypto::note::NOTE_BYTES_MAX;
 
 use crate::id::{AudienceId, CharterVersion, EnvelopeHash, Hash, Sequence};
 use crate::receipt::Act;
@@ -14,6 +15,9 @@ const VERSION: u16 = 1;
 
 /// Largest control message, in bytes: a token, a sealed notice.
 pub const CONTROL_BYTES_MAX: usize = 16 * 1024;
+
+/// Largest message with a note of the charter, in bytes: a directory lists every member with its keys.
+pub const CHARTER_BYTES_MAX: usize = NOTE_BYTES_MAX + 64;
 
 /// A message between hubs.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +87,25 @@ pub enum Control {
     Evidence(Vec<u8>),
     /// Answers a hello: both streams stand.
     Welcome,
+    /// Which notes of the charter the sender has, of those whose ids lie in a range: the addressee sends what is
+    /// missing. The ranges of several messages cover all ids.
+    CharterHave {
+        /// The first id of the range.
+        from: Hash,
+        /// The first id behind it; none at the end.
+        until: Option<Hash>,
+        /// What the sender has there.
+        known: Vec<Hash>,
+    },
+    /// A signed note of the charter: a version or an act.
+    CharterNote(Vec<u8>),
+    /// What a voter's hub states about the charter that it follows.
+    Heartbeat(Vec<u8>),
+    /// The sender follows another directory than it said in its hello.
+    Follows {
+        /// Its version.
+        charter: CharterVersion,
+    },
 }
 
 impl std::fmt::Debug for Message {
@@ -114,6 +137,10 @@ impl std::fmt::Debug for Control {
             Self::LastCheckpoint(bytes) => write!(f, "LastCheckpoint({} bytes)", bytes.len()),
             Self::Evidence(bytes) => write!(f, "Evidence({} bytes)", bytes.len()),
             Self::Welcome => f.write_str("Welcome"),
+            Self::CharterHave { known, .. } => write!(f, "CharterHave({} notes)", known.len()),
+            Self::CharterNote(bytes) => write!(f, "CharterNote({} bytes)", bytes.len()),
+            Self::Heartbeat(bytes) => write!(f, "Heartbeat({} bytes)", bytes.len()),
+            Self::Follows { charter } => write!(f, "Follows(charter {charter})"),
         }
     }
 }
@@ -141,8 +168,12 @@ impl Message {
             return Err(malformed);
         }
         let message: Self = wire::decode(body)?;
-        let control = matches!(message, Self::Control(_));
-        if control && body.len() > CONTROL_BYTES_MAX {
+        let bytes_max = match message {
+            Self::Content(_) | Self::Resealed(_) => usize::MAX,
+            Self::Control(Control::CharterNote(_)) => CHARTER_BYTES_MAX,
+            Self::Control(_) => CONTROL_BYTES_MAX,
+        };
+        if body.len() > bytes_max {
             Err(malformed)
         } else {
             Ok(message)

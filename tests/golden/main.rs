@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use testudo_crypto::seal::Identity;
 use testudo_protocol::announcement::Announcement;
-use testudo_protocol::charter::Charter;
+use testudo_protocol::charter::{Charter, Governance, Packet};
 use testudo_protocol::consent::{ConsentSubject, ConsentToken};
 use testudo_protocol::envelope::{AudienceKey, Envelope, Opener, Verified};
 use testudo_protocol::exchange::Message;
@@ -35,6 +35,11 @@ fn hub(code: &str) -> HubId {
     code.parse().unwrap()
 }
 
+fn charter() -> Charter {
+    let packet = Packet::parse(&file("charter.packet")).unwrap();
+    Governance::found(&packet.notes(), NOW).unwrap().charter(NOW)
+}
+
 /// What EEAS has: the charter, its identity of the week, and the key of the audience once it has opened it.
 struct Reader {
     charter: Charter,
@@ -45,7 +50,7 @@ impl Reader {
     fn new() -> Self {
         let secret = String::from_utf8(file("eeas-weekly.age-identity")).unwrap();
         Self {
-            charter: Charter::verify(&file("charter.note")).unwrap(),
+            charter: charter(),
             identity: Identity::from_secret(secret.trim()).unwrap(),
         }
     }

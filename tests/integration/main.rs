@@ -18,6 +18,7 @@ mod waiting;
 
 mod bad_input;
 mod courier;
+mod charter;
 mod delivery;
 mod erasure;
 mod gate_off;

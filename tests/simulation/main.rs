@@ -32,6 +32,8 @@ mod gate;
 mod straight_line;
 
 mod carried;
+mod charter_course;
+mod charter_model;
 mod controls;
 mod course;
 mod invariants;

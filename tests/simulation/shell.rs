@@ -74,6 +74,8 @@ impl World {
                 self.note(code, format_args!("disconnects {peer}"));
                 self.cut(code, peer);
             }
+            // The network of the simulation knows everyone from the beginning; who may talk to whom is the hubs' affair.
+            Output::Peers(_) => {}
             Output::Anchor { size, root, note } => {
                 self.note(code, format_args!("anchors {size}"));
                 let anchor = Anchor { size, root };
@@ -187,10 +189,10 @@ impl World {
 pub fn kind(frame: &[u8]) -> &'static str {
     // Behind schema and version stands the number of the variant; large frames are not read for their kind.
     if frame.len() > 2 * CONTROL_BYTES_MAX {
-        return if frame.get(4) == Some(&0) {
-            "content"
-        } else {
-            "resealed"
+        return match frame.get(4) {
+            Some(0) => "content",
+            Some(1) => "resealed",
+            _ => "charter note",
         };
     }
     match Message::decode(frame) {
@@ -212,6 +214,10 @@ pub fn kind(frame: &[u8]) -> &'static str {
         Ok(Message::Control(Control::LastCheckpointAsk)) => "last checkpoint ask",
         Ok(Message::Control(Control::LastCheckpoint(_))) => "last checkpoint",
         Ok(Message::Control(Control::Evidence(_))) => "evidence",
+        Ok(Message::Control(Control::CharterHave { .. })) => "charter have",
+        Ok(Message::Control(Control::CharterNote(_))) => "charter note",
+        Ok(Message::Control(Control::Heartbeat(_))) => "heartbeat",
+        Ok(Message::Control(Control::Follows { .. })) => "follows",
         Err(_) => "nonsense",
     }
 }

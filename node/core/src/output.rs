@@ -1,6 +1,9 @@
 //! What a hub wants done, in order.
 
-use testudo_protocol::id::{Hash, HubId, ItemRef};
+use std::net::SocketAddr;
+
+use testudo_protocol::charter::{Chain, Status};
+use testudo_protocol::id::{CharterVersion, Hash, HubId, ItemRef};
 use testudo_protocol::receipt::Act;
 
 use crate::input::{BatchId, CommandId, LoadId, SealId};
@@ -31,10 +34,23 @@ pub enum Output {
         /// The signed checkpoint.
         note: Vec<u8>,
     },
+    /// Replace the list of peers: whoever is not on it is cut off.
+    Peers(Vec<PeerAddress>),
     /// Answer a command. What it reports is durable.
     Reply(CommandId, Result<Reply, Refusal>),
     /// Tell the operator.
     Report(Event),
+}
+
+/// Where a member is reached, and the key that it proves itself with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerAddress {
+    /// Who.
+    pub hub: HubId,
+    /// Ed25519.
+    pub transport_key: Hash,
+    /// UDP, QUIC.
+    pub address: SocketAddr,
 }
 
 /// A change to stable storage.
@@ -90,11 +106,13 @@ pub enum Family {
     Epoch,
     /// The weekly keys that peers have announced.
     Announcement,
+    /// Notes of the charter in the order in which they came, heartbeats, and branches that were chosen.
+    Charter,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Leaf,
         Self::Opening,
         Self::Checkpoint,
@@ -110,6 +128,7 @@ impl Family {
         Self::Key,
         Self::Epoch,
         Self::Announcement,
+        Self::Charter,
     ];
 }
 
@@ -149,6 +168,32 @@ pub enum Event {
         originator: HubId,
         /// To whom it was to go.
         recipient: HubId,
+    },
+    /// Another version of the directory is followed.
+    CharterFollowed {
+        /// Which.
+        version: CharterVersion,
+    },
+    /// Enough voters have stated again that there is nothing newer: what waited goes on.
+    CharterFresh,
+    /// The charter names policies that are not installed here: nothing but governance flows.
+    CharterBlocked {
+        /// What does not fit.
+        what: String,
+    },
+    /// Two versions follow one: only TLP:CLEAR flows until a branch is chosen.
+    CharterFork {
+        /// In which chain.
+        chain: Chain,
+        /// Who has signed both.
+        signers: Vec<HubId>,
+    },
+    /// A member's standing is another one.
+    Standing {
+        /// Whose.
+        hub: HubId,
+        /// Which.
+        status: Status,
     },
     /// Other policies are in force from here on.
     PoliciesActivated {

@@ -2,8 +2,9 @@
 
 use testudo_policies::marking_table::MarkingError;
 use testudo_protocol::bundle::BundleError;
+use testudo_protocol::charter::TakeError;
 use testudo_protocol::courier::ParcelError;
-use testudo_protocol::id::{HubId, ItemId};
+use testudo_protocol::id::{Hash, HubId, ItemId};
 use testudo_protocol::label::LabelError;
 
 /// A command that is refused. Nothing was stored and nothing was sent.
@@ -143,6 +144,15 @@ pub enum Refusal {
         /// Which.
         item: ItemId,
     },
+    /// A note of the charter is not taken.
+    #[error(transparent)]
+    Charter(Box<TakeError>),
+    /// There is no such branch.
+    #[error("{branch} is no branch of a fork; `testudo charter status` lists them")]
+    NoSuchBranch {
+        /// What was named.
+        branch: Hash,
+    },
     /// Nothing speaks against that ledger.
     #[error("there is no open evidence against the ledger of {hub}; `testudo status` shows where there is")]
     NoEvidence {
@@ -207,6 +217,8 @@ impl Refusal {
             Self::Parcel(_) => "parcel",
             Self::Erased { .. } => "erased",
             Self::NoEvidence { .. } => "no-evidence",
+            Self::Charter(_) => "charter",
+            Self::NoSuchBranch { .. } => "no-such-branch",
             Self::Fenced => "fenced",
             Self::Internal { .. } => "internal",
         }
@@ -223,7 +235,7 @@ impl Refusal {
             | Self::PreviewChanged
             | Self::NotOriginator { .. }
             | Self::Withdrawn { .. } => RefusalKind::Policy,
-            Self::Bundle(_) | Self::ParcelNotOurs | Self::Parcel(_) => RefusalKind::Data,
+            Self::Bundle(_) | Self::ParcelNotOurs | Self::Parcel(_) | Self::Charter(_) => RefusalKind::Data,
             Self::Label(_)
             | Self::UnknownRecipient { .. }
             | Self::OwnItem { .. }
@@ -235,7 +247,8 @@ impl Refusal {
             Self::NoSuchItem { .. }
             | Self::NoSuchQuestion { .. }
             | Self::Erased { .. }
-            | Self::NoEvidence { .. } => RefusalKind::NotFound,
+            | Self::NoEvidence { .. }
+            | Self::NoSuchBranch { .. } => RefusalKind::NotFound,
             Self::Busy { .. } | Self::Fenced => RefusalKind::Later,
             Self::Internal { .. } => RefusalKind::Internal,
         }

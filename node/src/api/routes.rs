@@ -18,11 +18,11 @@ use super::body::{
     ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, EraseBody, ForwardBody, ItemDocument,
     ReleaseBody,
 };
-use super::{courier, policy};
+use super::{charter, courier, policy};
 use crate::process::HubHandle;
 use crate::store::Family;
 
-type Answer<T> = Result<Json<T>, Problem>;
+pub(super) type Answer<T> = Result<Json<T>, Problem>;
 
 /// More than any label and purpose take in JSON, in bytes.
 const LABEL_BYTES_MAX: usize = 64 * 1024;
@@ -49,6 +49,10 @@ pub(super) fn router(hub: HubHandle) -> Router {
         .route("/v1/consents", get(consents))
         .route("/v1/items/{item}/retract", post(retract))
         .route("/v1/items/{item}/erase", post(erase))
+        .route("/v1/charter", get(charter::all))
+        .route("/v1/charter/status", get(charter::status))
+        .route("/v1/charter/notes", post(charter::submit))
+        .route("/v1/charter/choose", post(charter::choose))
         .route("/v1/ledger", get(ledger))
         .route("/v1/policy/diff", get(policy::diff))
         .route("/v1/policy/activate", post(policy::activate))
@@ -67,7 +71,7 @@ fn item_id(text: &str) -> Result<ItemId, Problem> {
         .map_err(|_| Problem::not_found("an item id is 32 hexadecimal digits; `testudo inbox` lists them"))
 }
 
-async fn act(hub: &HubHandle, command: Command) -> Answer<Reply> {
+pub(super) async fn act(hub: &HubHandle, command: Command) -> Answer<Reply> {
     hub.command(command)
         .await?
         .map(Json)

@@ -60,9 +60,9 @@ pub(super) fn item_id(text: &str) -> Result<ItemId, Failure> {
 enum Command {
     /// Make a hub: keys, configuration and card in an empty folder.
     Init(init::Init),
-    /// Draft, sign, accept and show the charter.
+    /// Who is in, by whose votes: propose, sign, submit and look at the charter.
     #[command(subcommand)]
-    Charter(charter::CharterCommand),
+    Charter(Box<charter::CharterCommand>),
     /// Run the hub until it is told to stop.
     Serve {
         #[command(flatten)]
@@ -163,7 +163,7 @@ impl Command {
     async fn run(self) -> Result<Answer, Failure> {
         match self {
             Self::Init(init) => init.run(),
-            Self::Charter(command) => command.run(),
+            Self::Charter(command) => command.run().await,
             Self::Serve { at, tap } => serve::run(&at, tap).await,
             Self::Status { at, what } => read::status(at, what).await,
             Self::Preview { draft, language, at } => act::preview(&draft, &language, &at).await,

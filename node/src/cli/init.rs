@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use testudo_protocol::charter::is_voting_class;
 use testudo_protocol::id::HubId;
 use testudo_protocol::label::Class;
 use testudo_protocol::realm::Realm;
@@ -11,6 +12,7 @@ use testudo_protocol::realm::Realm;
 use super::outcome::{Answer, Failure, exit};
 use crate::config;
 use crate::folder::HubFolder;
+use crate::governance_keys::{self, GovernanceKeys};
 
 /// Makes keys, configuration and card.
 #[derive(Args)]
@@ -53,11 +55,19 @@ impl Init {
             keys.card(code, class, &realm, self.listen)
         })?;
         let path = self.data.join("card.json");
-        let text = format!(
-            "made hub {code}\ncard   {}\nnext   give the card to a voter, who drafts a charter: testudo charter draft --card {}",
+        let mut text = format!(
+            "made hub {code}\ncard   {}\nnext   give the card to a voter, who proposes to admit this hub: testudo charter propose --admit {}",
             path.display(),
             path.display()
         );
+        if is_voting_class(class) {
+            let folder = self.data.join(governance_keys::FOLDER);
+            GovernanceKeys::create(&folder, code)?;
+            text.push_str(&format!(
+                "\nvote   {}: three keys, two of which make a vote; carry them to machines without a network",
+                folder.display()
+            ));
+        }
         Ok(Answer::of(&card, text))
     }
 }

@@ -70,7 +70,7 @@ impl From<FolderError> for Failure {
             FolderError::Exists { .. } => (exit::CANNOT_CREATE, "folder-not-empty"),
             FolderError::Malformed { .. } | FolderError::Card { .. } => (exit::DATA, "file-malformed"),
             FolderError::NoCharter => (exit::CONFIG, "no-charter"),
-            FolderError::Charter(_) => (exit::DATA, "charter"),
+            FolderError::Charter(_) | FolderError::Packet(_) => (exit::DATA, "charter"),
             FolderError::Entropy(_) => (exit::GENERAL, "entropy"),
         };
         Self::new(exit, code, chain(&error))

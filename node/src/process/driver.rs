@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use testudo_core::hub::Hub;
 use testudo_core::input::{Command, CommandId, Input};
-use testudo_core::output::{Change, Event, Output};
+use testudo_core::output::{Change, Event, Output, PeerAddress};
 use testudo_core::refusal::Refusal;
 use testudo_core::views::Reply;
 use testudo_policies::engine::Engine;
@@ -18,7 +18,7 @@ use tracing::{debug, error, info, warn};
 use super::{rows, unfinished};
 use crate::clock;
 use crate::store::{Anchor, Mark, Store};
-use crate::transport::{Transport, TransportEvent};
+use crate::transport::{PeerEntry, Transport, TransportEvent};
 
 /// Requests that may wait for the hub thread; more are pushed back on those who ask.
 const REQUESTS_MAX: usize = 256;
@@ -278,6 +278,7 @@ impl Driver {
                 }
             }
             Output::Disconnect(peer) => self.transport.disconnect(peer.as_str()),
+            Output::Peers(peers) => self.transport.set_peers(peers.iter().map(peer_entry).collect()),
             Output::Anchor { size, root, note } => self.replace_anchor(size, &root, note)?,
             Output::Reply(id, reply) => {
                 if let Some(waiting) = self.waiting.remove(&id) {
@@ -318,6 +319,15 @@ impl Driver {
             .map_err(Fatal::because("the anchor cannot be replaced"))?;
         self.anchored = size;
         Ok(())
+    }
+}
+
+/// A member as the transport knows it.
+pub(super) fn peer_entry(peer: &PeerAddress) -> PeerEntry {
+    PeerEntry {
+        code: peer.hub.to_string(),
+        transport_key: *peer.transport_key.as_bytes(),
+        address: peer.address,
     }
 }
 
@@ -373,6 +383,16 @@ fn report(event: &Event) {
         Event::ConsentDeclined { item, originator, .. } => {
             info!(item = %item, peer = %originator, "consent refused");
         }
+        Event::CharterFollowed { version } => info!(charter = version.get(), "directory followed"),
+        Event::CharterFresh => info!("the charter is fresh"),
+        Event::CharterBlocked { what } => {
+            error!(error = %what, "the charter names policies that are not installed here; nothing but governance flows");
+        }
+        Event::CharterFork { chain, signers } => {
+            let signers: Vec<String> = signers.iter().map(ToString::to_string).collect();
+            error!(chain = %chain, error = %signers.join(" "), "two versions follow one; only TLP:CLEAR flows until `testudo charter choose`");
+        }
+        Event::Standing { hub, status } => warn!(peer = %hub, standing = %status, "standing of a member"),
         Event::PoliciesActivated { policies } => info!(policy_set = %policies, "policies in force"),
         Event::Arrived { item, sender } => info!(item = %item, peer = %sender, "item arrived"),
         Event::Receipted { item, receiver, act } => {

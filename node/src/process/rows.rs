@@ -23,6 +23,7 @@ pub(super) fn family(family: CoreFamily) -> Family {
         CoreFamily::Key => Family::Key,
         CoreFamily::Epoch => Family::Epoch,
         CoreFamily::Announcement => Family::Announcement,
+        CoreFamily::Charter => Family::Charter,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use testudo_core::hub::{Anchor as CoreAnchor, Hub, HubConfig, RestoreError};
+use testudo_core::hub::{Anchor as CoreAnchor, Hub, HubConfig, RestoreError, restore_governance};
 use testudo_core::output::Output;
 use testudo_crypto::digest::hex;
 use testudo_crypto::entropy::{Entropy, EntropyError};
@@ -14,19 +14,18 @@ use testudo_policies::engine::Engine;
 use testudo_policies::gate::{Approvals, Gate, GateError};
 use testudo_policies::layers::{LayerSource, Layers, PolicyFile};
 use testudo_policies::policy_set::LoadError;
-use testudo_protocol::charter::Charter;
 use testudo_protocol::id::HubId;
 use testudo_protocol::realm::Realm;
 use testudo_protocol::statement::{Accreditation, CryptoApproval, StatementError};
 
-use super::driver::{Driver, Fatal, HubHandle, Request};
+use super::driver::{Driver, Fatal, HubHandle, Request, peer_entry};
 use super::rows::load_rows;
 use super::unfinished::{self, FinishError};
 use crate::clock;
 use crate::config::ApprovalFiles;
 use crate::folder::{FolderError, HubFolder};
 use crate::store::{Anchor, OpenError, ReadAnchorError, ReadError, Store};
-use crate::transport::{self, PeerEntry, Transport, TransportConfig};
+use crate::transport::{self, Transport, TransportConfig};
 
 /// How often the core is told that time passes.
 const TIMER: Duration = Duration::from_secs(1);
@@ -108,11 +107,10 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`].
 pub fn load(folder: &HubFolder) -> Result<(Hub, Vec<Output>, Store, Option<CoreAnchor>), StartError> {
-    let charter = folder.charter()?;
+    let founding = folder.founding()?;
     let keys = folder.keys()?;
     let me = folder.card()?.code;
-    let approvals = approvals(&folder.config.approvals, charter.realm(), me)?;
-    let gate = Gate::new(engine(folder)?, charter)?.with_approvals(approvals);
+    let approvals = approvals(&folder.config.approvals, founding.realm(), me)?;
     let store = Store::open(&folder.config.store(), folder.storage_key()?, me.as_str())?;
     // Before anything is read or served: what was erased must be gone from the files too.
     unfinished::finish(&store)?;
@@ -122,14 +120,18 @@ pub fn load(folder: &HubFolder) -> Result<(Hub, Vec<Output>, Store, Option<CoreA
             size: anchored.newest.size,
             root: hex(&anchored.newest.root),
         });
+    let rows = load_rows(&store)?;
+    let governance = restore_governance(founding, &rows)?;
+    let gate = Gate::new(engine(folder)?, governance.charter(clock::now()))?.with_approvals(approvals);
     let config = HubConfig {
         me,
         keys,
+        governance,
         gate,
         entropy: Entropy::from_os()?,
         tick_millis: folder.config.tick.millis(),
     };
-    let (hub, begin) = Hub::restore(config, load_rows(&store)?, anchor.as_ref(), clock::now())?;
+    let (hub, begin) = Hub::restore(config, rows, anchor.as_ref(), clock::now())?;
     Ok((hub, begin, store, anchor))
 }
 
@@ -142,7 +144,7 @@ pub async fn start(folder: &HubFolder, tap: Option<PathBuf>) -> Result<Running, 
     let config = TransportConfig {
         secret_seed: folder.keys()?.transport.seed(),
         listen: folder.config.listen,
-        peers: peers(hub.gate().charter(), hub.me().as_str()),
+        peers: hub.peer_addresses().iter().map(peer_entry).collect(),
         #[cfg(feature = "tap")]
         tap: tap.clone(),
     };
@@ -220,17 +222,6 @@ impl Running {
             Ok(Err(_)) | Err(_) => Err("the hub thread ended unexpectedly".to_owned()),
         }
     }
-}
-
-fn peers(charter: &Charter, me: &str) -> Vec<PeerEntry> {
-    let others = charter.members().filter(|member| member.code.as_str() != me);
-    others
-        .map(|member| PeerEntry {
-            code: member.code.to_string(),
-            transport_key: *member.keys.transport.as_bytes(),
-            address: member.address,
-        })
-        .collect()
 }
 
 /// Reads the statements of the pinned authority; one that does not fit stops the start.

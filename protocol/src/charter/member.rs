@@ -11,7 +11,7 @@ use testudo_crypto::sign::composite::CompositeVerifyingKey;
 use testudo_crypto::sign::{self, Signature};
 
 use crate::id::{Hash, HubId};
-use crate::label::Class;
+use crate::label::{Class, Level};
 use crate::realm::Realm;
 use crate::vocabulary;
 
@@ -103,8 +103,8 @@ pub struct Member {
     pub accredited_level: u8,
     /// Level up to which it has an agreement with the European Union, 0 to 6.
     pub soi_level: u8,
-    /// Voters that sponsor it; empty for voters themselves.
-    pub sponsors: BTreeSet<HubId>,
+    /// Voters that sponsor it and until when, Unix seconds; empty for voters themselves.
+    pub sponsors: BTreeMap<HubId, u64>,
     /// Whether there is a legal basis for sending it personal data.
     pub transfer_basis: bool,
     /// Communities of interest it is in.
@@ -119,6 +119,38 @@ pub struct Member {
     pub keys: MemberKeys,
     /// Where its hub listens: QUIC on this UDP port, TLS on the TCP port of the same number.
     pub address: SocketAddr,
+}
+
+impl Member {
+    /// A member in good standing, as it is first entered: nothing beyond its class.
+    pub fn admitted(card: &Card, sponsors: BTreeMap<HubId, u64>) -> Self {
+        let european = matches!(card.class, Class::MemberState | Class::EuInstitution);
+        Self {
+            code: card.code,
+            class: card.class,
+            status: Status::Active,
+            eu_member: european,
+            accredited_level: Level::UNACCREDITED_MAX.get(),
+            soi_level: Level::UNACCREDITED_MAX.get(),
+            sponsors,
+            transfer_basis: european,
+            communities: BTreeSet::new(),
+            exercises: BTreeSet::new(),
+            caps: ["expiry".to_owned()].into(),
+            tags: BTreeMap::new(),
+            keys: card.keys.clone(),
+            address: card.address,
+        }
+    }
+
+    /// A stakeholder, for which its host answers without an end.
+    pub(super) fn hosted(card: &Card, host: HubId) -> Self {
+        Self {
+            accredited_level: 1,
+            soi_level: 0,
+            ..Self::admitted(card, [(host, u64::MAX)].into())
+        }
+    }
 }
 
 /// A hub's application: who it is, its keys and address, signed with its own payload key.

@@ -80,7 +80,10 @@ impl Hub {
         }
         let policies = gate.policies();
         // Policies change nothing about what the authorities have approved.
+        let charter = self.gate.charter().clone();
         self.gate = gate.with_approvals(self.gate.approvals().clone());
+        // It may know less of what voters have said lately.
+        self.gate.refresh(charter);
         out.push(Output::Report(Event::PoliciesActivated { policies }));
     }
 }

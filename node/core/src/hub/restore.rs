@@ -8,7 +8,7 @@ use testudo_crypto::note::{Note, NoteError, NoteSigner};
 use testudo_crypto::seal::{AudienceSecret, Identity};
 use testudo_policies::gate::Gate;
 use testudo_protocol::announcement::Announcement;
-use testudo_protocol::charter::Status;
+use testudo_protocol::charter::Governance;
 use testudo_protocol::consent::ConsentToken;
 use testudo_protocol::envelope::AudienceKey;
 use testudo_protocol::id::{AudienceId, EnvelopeHash, HubId, Timestamp};
@@ -18,6 +18,7 @@ use testudo_protocol::wire;
 use super::Hub;
 use super::audience::PeerKey;
 use super::deliveries::Deliveries;
+use super::charter::CharterDesk;
 use super::recipient_key::WeeklyKey;
 use super::step::Step;
 use super::tick::PUBLISHED_ROW;
@@ -35,7 +36,11 @@ pub struct HubConfig {
     pub me: HubId,
     /// Its secrets.
     pub keys: HubKeys,
-    /// Charter and policies.
+    /// What the members have signed: the first versions, and what was taken since ([`restore_governance`]).
+    ///
+    /// [`restore_governance`]: super::restore_governance
+    pub governance: Governance,
+    /// Policies, under the charter that follows from it.
     pub gate: Gate,
     /// Randomness for salts and ids.
     pub entropy: Entropy,
@@ -65,14 +70,6 @@ pub enum RestoreError {
     NotInCharter {
         /// This hub.
         code: HubId,
-    },
-    /// The charter lists this hub, but not as active.
-    #[error("charter lists {code} as {status}; only an active member can run")]
-    NotActive {
-        /// This hub.
-        code: HubId,
-        /// How it is listed.
-        status: Status,
     },
     /// The ledger's leaves are not whole.
     #[error("ledger is not whole")]
@@ -105,10 +102,12 @@ impl Hub {
         let HubConfig {
             me,
             keys,
+            governance,
             gate,
             entropy,
             tick_millis,
         } = config;
+        let charter = CharterDesk::new(governance, &rows, now);
         check_membership(me, &keys, &gate)?;
         let realm = gate.charter().realm().clone();
         let leaves = (rows.iter().filter(|(family, ..)| *family == Family::Leaf))
@@ -121,6 +120,7 @@ impl Hub {
             me,
             keys,
             gate,
+            charter,
             ledger,
             signer,
             entropy,
@@ -191,7 +191,8 @@ impl Hub {
         openings: &mut BTreeMap<u64, Vec<u8>>,
     ) -> Option<()> {
         match family {
-            Family::Leaf | Family::Envelope | Family::Evidence => {}
+            // The notes of the charter were taken before anything else.
+            Family::Leaf | Family::Envelope | Family::Evidence | Family::Charter => {}
             Family::Checkpoint => self.take_checkpoint(key, value)?,
             Family::Opening => {
                 if let Ok(index) = <[u8; 8]>::try_from(key) {
@@ -357,12 +358,9 @@ fn check_membership(me: HubId, keys: &HubKeys, gate: &Gate) -> Result<(), Restor
         .charter()
         .member(me)
         .filter(|member| member.keys == keys.public());
+    // One that is not active runs as well: it has to hear of its resumption, and to withdraw what it once gave.
     match member {
         None => Err(RestoreError::NotInCharter { code: me }),
-        Some(member) if member.status != Status::Active => Err(RestoreError::NotActive {
-            code: me,
-            status: member.status,
-        }),
         Some(_) => Ok(()),
     }
 }
