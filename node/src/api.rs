@@ -6,6 +6,7 @@
 mod answer;
 mod attachments;
 mod body;
+mod charter;
 mod courier;
 mod health;
 mod keys;
@@ -16,8 +17,8 @@ mod socket;
 pub use answer::{ErrorBody, Problem};
 pub use attachments::{AttachmentLine, StagedBody};
 pub use body::{
-    AttachmentBody, ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, EraseBody, ForwardBody,
-    ItemDocument, ReleaseBody,
+    AttachmentBody, BranchBody, CharterDocument, CharterNoteBody, ConsentAskBody, ConsentBody,
+    ConsentRefusalBody, DraftBody, EraseBody, ForwardBody, ItemDocument, ReleaseBody,
 };
 pub use courier::PARCEL_HEADER;
 pub use health::{HealthListener, ListenError, listen};

@@ -136,6 +136,7 @@ pub fn on_reply(world: &mut World, hub: HubId, reply: &Reply, previewed: Option<
         | Reply::OwnActTaken { .. } => return Ok(()),
         // What a parcel holds is promised by whoever takes it in, in receipts.
         Reply::Packed { .. } | Reply::Unpacked { .. } => return Ok(()),
+        Reply::CharterTaken { .. } | Reply::BranchChosen { .. } => return Ok(()),
         Reply::Noted { item } => return durability::keep_reading(world, hub, *item),
     };
     keep(world, hub, promise)

@@ -34,6 +34,8 @@ mod straight_line;
 
 mod attachments;
 mod carried;
+mod charter_course;
+mod charter_model;
 mod controls;
 mod course;
 mod invariants;

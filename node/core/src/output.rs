@@ -1,6 +1,7 @@
 //! What a hub wants done, in order.
 
-use testudo_protocol::id::{Hash, HubId, ItemRef};
+use testudo_protocol::charter::{Chain, Status};
+use testudo_protocol::id::{CharterVersion, Hash, HubId, ItemRef};
 use testudo_protocol::receipt::Act;
 use zeroize::Zeroizing;
 
@@ -104,11 +105,13 @@ pub enum Family {
     Blob,
     /// What members have decided about themselves, by member and place.
     OwnAct,
+    /// Notes of the charter in the order in which they came, heartbeats, and branches that were chosen.
+    Charter,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Leaf,
         Self::Opening,
         Self::Checkpoint,
@@ -126,6 +129,7 @@ impl Family {
         Self::Announcement,
         Self::Blob,
         Self::OwnAct,
+        Self::Charter,
     ];
 }
 
@@ -165,6 +169,32 @@ pub enum Event {
         originator: HubId,
         /// To whom it was to go.
         recipient: HubId,
+    },
+    /// Another version of the directory is followed.
+    CharterFollowed {
+        /// Which.
+        version: CharterVersion,
+    },
+    /// Enough voters have stated again that there is nothing newer: what waited goes on.
+    CharterFresh,
+    /// The charter names policies that are not installed here: nothing but governance flows.
+    CharterBlocked {
+        /// What does not fit.
+        what: String,
+    },
+    /// Two versions follow one: only TLP:CLEAR flows until a branch is chosen.
+    CharterFork {
+        /// In which chain.
+        chain: Chain,
+        /// Who has signed both.
+        signers: Vec<HubId>,
+    },
+    /// A member's standing is another one.
+    Standing {
+        /// Whose.
+        hub: HubId,
+        /// Which.
+        status: Status,
     },
     /// Other policies are in force from here on.
     PoliciesActivated {

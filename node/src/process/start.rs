@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use testudo_core::hub::{Anchor as CoreAnchor, Hub, HubConfig, RestoreError};
+use testudo_core::hub::{Anchor as CoreAnchor, Hub, HubConfig, RestoreError, restore_governance};
 use testudo_core::output::Output;
 use testudo_crypto::digest::hex;
 use testudo_crypto::entropy::{Entropy, EntropyError};
@@ -113,13 +113,12 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`].
 pub fn load(folder: &HubFolder) -> Result<(Hub, Vec<Output>, Store, Option<CoreAnchor>), StartError> {
-    let charter = folder.charter()?;
+    let founding = folder.founding()?;
     // A crash may have left a rotation half done.
     folder.finish_rotation()?;
     let keys = folder.keys()?;
     let me = folder.card()?.code;
-    let approvals = approvals(&folder.config.approvals, charter.realm(), me)?;
-    let gate = Gate::new(engine(folder)?, charter)?.with_approvals(approvals);
+    let approvals = approvals(&folder.config.approvals, founding.realm(), me)?;
     let store = Store::open(&folder.config.store(), folder.storage_key()?, me.as_str())?;
     // Before anything is read or served: what was erased must be gone from the files too.
     unfinished::finish(&store)?;
@@ -129,15 +128,19 @@ pub fn load(folder: &HubFolder) -> Result<(Hub, Vec<Output>, Store, Option<CoreA
             size: anchored.newest.size,
             root: hex(&anchored.newest.root),
         });
+    let rows = load_rows(&store)?;
+    let governance = restore_governance(founding, &rows)?;
+    let gate = Gate::new(engine(folder)?, governance.charter(clock::now()))?.with_approvals(approvals);
     let config = HubConfig {
         me,
         keys,
+        governance,
         gate,
         entropy: Entropy::from_os()?,
         tick_millis: folder.config.tick.millis(),
         own_acts: own_acts(folder)?,
     };
-    let (hub, begin) = Hub::restore(config, load_rows(&store)?, anchor.as_ref(), clock::now())?;
+    let (hub, begin) = Hub::restore(config, rows, anchor.as_ref(), clock::now())?;
     let removed = BlobFolder::open(&folder.config.blobs())?.keep_only(&hub.blobs())?;
     if removed > 0 {
         info!(

@@ -31,6 +31,7 @@ pub use change::{Change, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use family::Family;
 pub use key_file::{ReadSecretError, SECRET_BYTES_MAX, WriteSecretError, read_secret, write_secret};
 pub use open::{FORMAT, OpenError};
+pub(crate) use replace::replace as replace_file;
 pub use room::FREE_BYTES_MIN;
 pub use rows::{KeyValue, ReadError, Store, WriteError};
 

@@ -78,6 +78,20 @@ pub enum IncidentKind {
     SplitActs,
 }
 
+/// What happened to the charter at this hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CharterEvent {
+    /// A version was taken.
+    Version,
+    /// An act was taken.
+    Act,
+    /// A second successor of one version was taken, as evidence.
+    Fork,
+    /// The operator chose a branch for this hub alone.
+    BranchChosen,
+}
+
 /// One checkpoint of another hub that this one cosigned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
@@ -298,6 +312,13 @@ pub enum Entry {
         /// SHA-256 of the act.
         act: Hash,
     },
+    /// A note of the charter was taken, or a branch of a fork chosen here.
+    Charter {
+        /// What happened.
+        event: CharterEvent,
+        /// SHA-256 of the text.
+        subject: Hash,
+    },
 }
 
 impl Entry {
@@ -318,6 +339,7 @@ impl Entry {
             Self::Filler => "filler",
             Self::Cosigned { .. } => "cosigned",
             Self::Erased { .. } => "erased",
+            Self::Charter { .. } => "charter",
             Self::WitnessResumed { .. } => "witness-resumed",
             Self::Served { .. } => "served",
             Self::OwnAct { .. } => "own-act",

@@ -80,14 +80,15 @@ impl Hub {
     /// Nothing is sent by this. Each permit is minted by the gate that sends, so that what was allowed before is
     /// asked again; a release whose decision is being written ends with `preview-changed`.
     pub(super) fn on_policies(&mut self, gate: Gate, out: &mut Vec<Output>) {
-        // Policies alone change here; another charter comes by a restart.
+        // Policies alone change here; another charter has its own way in.
         if gate.charter().fingerprint() != self.gate.charter().fingerprint() {
             return;
         }
         let policies = gate.policies();
-        // Policies change nothing about what the authorities have approved, nor about what members have decided.
+        // Policies change nothing about what the authorities have approved, nor about what voters have said lately.
+        let charter = self.gate.charter().clone();
         self.gate = gate.with_approvals(self.gate.approvals().clone());
-        self.see_own_acts();
+        self.gate.refresh(charter);
         out.push(Output::Report(Event::PoliciesActivated { policies }));
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use testudo_crypto::note::Note;
 use testudo_protocol::exchange::{Control, PieceAsk};
-use testudo_protocol::id::HubId;
+use testudo_protocol::id::{Hash, HubId};
 use testudo_protocol::ledger::{Entry, Record};
 use testudo_protocol::wire;
 use zeroize::Zeroizing;
@@ -45,6 +45,12 @@ pub(super) enum After {
     Announce,
     /// Send the notices that a peer has not answered.
     Notices(HubId),
+    /// Follow the charter as it stands with what is durable now.
+    Charter,
+    /// Pass a note of the charter on to everybody but the one it came from.
+    TellNote(Hash, Option<HubId>),
+    /// Answer a command that was refused after a part of it was carried out.
+    Refuse(CommandId, Box<Refusal>),
     /// Begin the next release.
     NextJob,
     /// Remove the files of attachments.
@@ -190,6 +196,9 @@ impl Hub {
             After::Push(peer) => self.push(peer, out),
             After::Announce => self.announce(out),
             After::Notices(peer) => self.send_notices(peer, out),
+            After::Charter => self.follow_charter(out),
+            After::TellNote(hash, from) => self.tell_note(hash, from, out),
+            After::Refuse(command, refusal) => out.push(Output::Reply(command, Err(*refusal))),
             After::NextJob => self.next_job(out),
             After::DestroyBlobs(blobs) => out.push(Output::DestroyBlobs(blobs)),
             After::Fetch(place) => self.check_file(place, out),
@@ -222,7 +231,7 @@ impl Hub {
 
     /// Sends a message that rests on nothing but what is durable already.
     pub(super) fn transmit_control(&mut self, peer: HubId, control: Control, out: &mut Vec<Output>) {
-        if self.is_connected(peer) {
+        if self.is_connected(peer) && self.may_tell(peer, &control) {
             out.push(Output::Transmit(peer, Outbound::control(peer, control)));
         }
     }
