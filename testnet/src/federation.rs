@@ -112,11 +112,12 @@ impl Federation {
         }
         for hub in Hub::ALL {
             self.wait_until_connected(hub)?;
+            self.wait_until_unfenced(hub)?;
         }
         Ok(())
     }
 
-    /// Starts one hub again and waits until it answers.
+    /// Starts one hub again and waits until it answers, and its peers have let it go on.
     ///
     /// # Errors
     /// [`DemoError`] if it does not come up.
@@ -124,7 +125,8 @@ impl Federation {
         if let Some(process) = self.hubs.get_mut(&hub) {
             process.start(&self.program, false)?;
         }
-        self.wait_until_ready(hub)
+        self.wait_until_ready(hub)?;
+        self.wait_until_unfenced(hub)
     }
 
     /// Kills a hub with SIGKILL and waits until it is gone.
@@ -198,6 +200,18 @@ impl Federation {
                 }),
             }
         })
+    }
+
+    fn wait_until_unfenced(&mut self, hub: Hub) -> Result<(), DemoError> {
+        let desk = self.desk(hub);
+        wait_until(
+            &format!("hub {hub} has asked its peers what it had signed"),
+            PATIENCE,
+            || {
+                self.must_run(hub)?;
+                Ok((!desk.status()?.fenced).then_some(()))
+            },
+        )
     }
 
     fn wait_until_connected(&mut self, hub: Hub) -> Result<(), DemoError> {

@@ -178,6 +178,14 @@ impl Hub {
         (!document["health"].is_null()).then_some(document)
     }
 
+    /// Waits until peers have let the hub go on.
+    #[track_caller]
+    pub fn wait_until_unfenced(&self) {
+        wait_until(PATIENCE, "a hub is not fenced any more", || {
+            (self.status()?["fenced"] == false).then_some(())
+        });
+    }
+
     /// Waits until the hub is connected to all of these.
     #[track_caller]
     pub fn wait_until_connected(&self, codes: &[&str]) {

@@ -121,6 +121,11 @@ pub enum Command {
         /// Whose ledger.
         hub: HubId,
     },
+    /// One of two people lets a fenced hub go on without what its peers hold.
+    ConfirmAlone {
+        /// The code of this person on the duty roster. There are no accounts yet.
+        person: String,
+    },
     /// A person has opened an item.
     Open {
         /// The item, in its latest version here.

@@ -24,6 +24,8 @@ pub(super) fn family(family: CoreFamily) -> Family {
         CoreFamily::Epoch => Family::Epoch,
         CoreFamily::Announcement => Family::Announcement,
         CoreFamily::Blob => Family::Blob,
+        CoreFamily::Mirror => Family::Mirror,
+        CoreFamily::Proof => Family::Proof,
     }
 }
 
@@ -57,8 +59,11 @@ pub(super) fn changes(wanted: Vec<CoreChange>) -> (Vec<Change>, Vec<(Family, Vec
 pub fn load_rows(store: &Store) -> Result<Vec<Row>, ReadError> {
     let mut rows = Vec::new();
     for of in CoreFamily::ALL {
-        // Envelopes are read when they are sent; evidence is for people.
-        if matches!(of, CoreFamily::Envelope | CoreFamily::Evidence) {
+        // Envelopes are read when they are sent, mirrored leaves when their owner asks; evidence is for people.
+        if matches!(
+            of,
+            CoreFamily::Envelope | CoreFamily::Evidence | CoreFamily::Mirror
+        ) {
             continue;
         }
         rows.extend(

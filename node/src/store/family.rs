@@ -40,11 +40,15 @@ pub enum Family {
     Announcement,
     /// Attachments and where their files are.
     Blob,
+    /// Leaves of peers' ledgers.
+    Mirror,
+    /// What was shown of the decisions behind envelopes.
+    Proof,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Family; 18] = [
+    pub const ALL: [Family; 20] = [
         Family::Meta,
         Family::Leaf,
         Family::Opening,
@@ -63,6 +67,8 @@ impl Family {
         Family::Epoch,
         Family::Announcement,
         Family::Blob,
+        Family::Mirror,
+        Family::Proof,
     ];
 
     /// Its name in the database and in the associated data of its values: never changed.
@@ -87,6 +93,8 @@ impl Family {
             Family::Epoch => "epoch",
             Family::Announcement => "announcement",
             Family::Blob => "blob",
+            Family::Mirror => "mirror",
+            Family::Proof => "proof",
         }
     }
 }

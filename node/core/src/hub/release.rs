@@ -111,6 +111,7 @@ impl Hub {
         release: Box<ReleaseCommand>,
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
+        self.may_release()?;
         let proposed = self.propose(release.draft)?;
         let verdicts = self.ask_everyone(&self.question(&proposed));
         if self.preview_hash(&proposed, &verdicts)? != release.preview {

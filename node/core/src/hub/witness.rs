@@ -14,15 +14,13 @@ use testudo_crypto::checkpoint::Checkpoint;
 use testudo_crypto::digest::Digest;
 use testudo_crypto::keys::VerifyingKey;
 use testudo_crypto::merkle::TreeSize;
-use testudo_crypto::note::{Note, NoteVerifier};
+use testudo_crypto::note::{Note, NoteSignature, NoteVerifier};
 use testudo_crypto::tlog::add_checkpoint::{AddCheckpoint, AddCheckpointReply};
 use testudo_crypto::tlog::cosignature::{Cosigner, CosignerKey};
-use testudo_protocol::charter::Status;
 use testudo_protocol::exchange::Control;
 use testudo_protocol::id::{Hash, HubId};
-use testudo_protocol::label::Class;
 use testudo_protocol::ledger::{
-    Entry, IncidentKind, Ledger, SplitView, Verdict, Witnessed, consider, quorum, read_request,
+    Entry, IncidentKind, Ledger, SplitView, Verdict, Witnessed, consider, unreadable,
 };
 use testudo_protocol::wire;
 
@@ -32,10 +30,7 @@ use super::{Hub, PeerFault};
 use crate::input::CommandId;
 use crate::output::{Event, Family, Output};
 use crate::refusal::Refusal;
-use crate::views::{CheckpointView, Reply};
-
-/// Row of a checkpoint of our own that a peer holds and we do not: what the fence stands on.
-pub(super) const AHEAD_ROW: &[u8] = b"ahead";
+use crate::views::Reply;
 
 /// How far a cosignature's time may be from ours, in seconds.
 const CLOCK_SECONDS_MAX: u64 = 5 * 60;
@@ -81,12 +76,12 @@ impl Hub {
         VerifyingKey::from_bytes(member.keys.ledger.as_bytes()).ok()
     }
 
-    fn log_key(&self, hub: HubId) -> Option<NoteVerifier> {
+    pub(super) fn log_key(&self, hub: HubId) -> Option<NoteVerifier> {
         let origin = Ledger::origin_of(self.gate.charter().realm(), hub);
         NoteVerifier::new(origin, self.ledger_key(hub)?).ok()
     }
 
-    fn cosigner_key(&self, hub: HubId) -> Option<CosignerKey> {
+    pub(super) fn cosigner_key(&self, hub: HubId) -> Option<CosignerKey> {
         let name = Ledger::cosigner_of(self.gate.charter().realm(), hub);
         CosignerKey::new(name, self.ledger_key(hub)?).ok()
     }
@@ -98,11 +93,9 @@ impl Hub {
         codes.find(|code| Ledger::origin_of(charter.realm(), *code) == origin)
     }
 
-    /// Begins a connection: asks what the peer has of ours, shows it our checkpoint, tells it what is
-    /// known against others.
+    /// Begins a connection: shows the peer our checkpoint, and tells it what is known against others.
     pub(super) fn meet_witness(&mut self, peer: HubId, out: &mut Vec<Output>) {
         self.witness.offers.remove(&peer);
-        self.send_control(peer, Control::LastCheckpointAsk, out);
         let evidence: Vec<Vec<u8>> = self.witness.evidence.values().cloned().collect();
         for evidence in evidence {
             self.send_control(peer, Control::Evidence(evidence), out);
@@ -120,7 +113,7 @@ impl Hub {
     }
 
     fn offer(&mut self, peer: HubId, tries: u8, out: &mut Vec<Output>) {
-        let Some(published) = self.witness.published.as_ref().filter(|_| !self.fenced) else {
+        let Some(published) = self.witness.published.as_ref().filter(|_| !self.is_fenced()) else {
             return;
         };
         let Ok(checkpoint) = Checkpoint::parse(published.text()) else {
@@ -131,6 +124,10 @@ impl Hub {
         }
         let text = published.text().to_owned();
         let old = self.witness.sizes.get(&peer).copied().unwrap_or_default();
+        if old > checkpoint.size {
+            // It is ahead of a checkpoint from before a loss: the next one is for it.
+            return;
+        }
         let proof = self.ledger.prove_consistency(old, checkpoint.size);
         // What the other witnesses said is no business of this one.
         let request = proof.and_then(|proof| {
@@ -164,18 +161,28 @@ impl Hub {
         bytes: &[u8],
         out: &mut Vec<Output>,
     ) -> Option<AddCheckpointReply> {
-        let request = match read_request(bytes) {
+        let request = match AddCheckpoint::parse(bytes) {
             Ok(request) => request,
-            Err(reply) => return Some(reply),
+            Err(error) => {
+                self.note_fault(peer, PeerFault::of(&error).0, out);
+                return Some(unreadable(&error));
+            }
         };
         let owner = self
             .owner(&request.checkpoint().origin)
             .filter(|owner| *owner != self.me);
         let Some((owner, key)) = owner.and_then(|owner| Some((owner, self.log_key(owner)?))) else {
+            let what = "asks to cosign a checkpoint whose origin is no other member's ledger";
+            self.note_fault(peer, what.to_owned(), out);
             return Some(AddCheckpointReply::UnknownOrigin);
         };
         match consider(self.witness.held.get(&owner), &request, &key) {
-            Verdict::Refuse(reply) => Some(reply),
+            Verdict::Refuse(reply) => {
+                if let Some(what) = self.told_of_refusal(owner, &request, &reply) {
+                    self.note_fault(peer, what, out);
+                }
+                Some(reply)
+            }
             Verdict::SplitView(evidence) => {
                 self.keep_evidence(owner, &evidence, out);
                 Some(AddCheckpointReply::Unprocessable)
@@ -187,14 +194,48 @@ impl Hub {
                 let line = line.cosign(request.note().text(), seconds).ok()?;
                 let mut step = Step::default();
                 step.put(Family::Checkpoint, held_row(owner), &held).ok()?;
+                let size = held.size;
+                let before = self.witness.held.get(&owner).map(|held| held.size);
                 // Compared and replaced in one step of one thread. A crash before it is durable leaves the
                 // older record, and nothing that was said.
                 self.witness.held.insert(owner, held);
                 let reply = AddCheckpointReply::Cosigned(vec![line]);
                 step.then(After::Control(peer, answer(hash, &reply)));
+                let grew = before.is_none_or(|before| before < size);
                 self.commit(step, out);
+                if grew && owner == peer {
+                    self.mirror_on(owner, out);
+                    self.count_tick_of(owner, out);
+                }
                 None
             }
+        }
+    }
+
+    /// What the operator is told about a request that is refused: nothing where the log only has to say it
+    /// differently, or where there is evidence already.
+    fn told_of_refusal(
+        &self,
+        owner: HubId,
+        request: &AddCheckpoint,
+        reply: &AddCheckpointReply,
+    ) -> Option<String> {
+        let held = self.witness.held.get(&owner);
+        let (shown, known) = (request.checkpoint().size.get(), held.map_or(0, |held| held.size));
+        if held.is_some_and(|held| held.stopped.is_some()) {
+            return None;
+        }
+        match reply {
+            AddCheckpointReply::Forbidden => Some(format!(
+                "asks to cosign a checkpoint of {shown} entries that its ledger key has not signed"
+            )),
+            _ if shown < known => Some(format!(
+                "asks to cosign a checkpoint of {shown} entries after one of {known}: size went back"
+            )),
+            AddCheckpointReply::Unprocessable => Some(format!(
+                "asks to cosign a checkpoint of {shown} entries with a proof that does not lead there from {known}"
+            )),
+            _ => None,
         }
     }
 
@@ -215,21 +256,22 @@ impl Hub {
         match reply {
             AddCheckpointReply::Cosigned(lines) => {
                 let key = self.cosigner_key(peer);
-                let lines = lines
-                    .into_iter()
-                    .filter(|line| key.as_ref().is_some_and(|key| key.claims(line)));
+                let claimed = |line: &NoteSignature| key.as_ref().is_some_and(|key| key.claims(line));
+                if !lines.iter().any(claimed) {
+                    return Err(PeerFault("cosigned under another name than its own".to_owned()));
+                }
+                let lines = lines.into_iter().filter(claimed);
                 for (line, key) in lines.zip(key.iter().cycle()) {
                     let time = key
                         .verify_line(&offer.text, &line)
                         .map_err(|error| PeerFault::of(&error))?;
-                    let now = self.now.seconds();
-                    self.peers.entry(peer).or_default().clock_ahead_seconds = Some(ahead(time, now));
-                    let off = time.abs_diff(now);
+                    let off = time.abs_diff(self.now.seconds());
                     if off > CLOCK_SECONDS_MAX {
                         let what = format!(
                             "cosigned at a time {off} seconds from ours, at most {CLOCK_SECONDS_MAX} allowed"
                         );
-                        return self.note_fault(peer, what, out);
+                        self.note_fault(peer, what, out);
+                        return Ok(());
                     }
                     self.take_cosignature(peer, &offer.text, line, out);
                 }
@@ -252,38 +294,39 @@ impl Hub {
             }
             other => {
                 let what = format!("does not cosign our ledger: status {}", other.status());
-                self.note_fault(peer, what, out)
+                self.note_fault(peer, what, out);
+                Ok(())
             }
         }
     }
 
-    fn take_cosignature(
-        &mut self,
-        peer: HubId,
-        text: &str,
-        line: testudo_crypto::note::NoteSignature,
-        out: &mut Vec<Output>,
-    ) {
+    fn take_cosignature(&mut self, peer: HubId, text: &str, line: NoteSignature, out: &mut Vec<Output>) {
         let Some(published) = self.witness.published.as_mut().filter(|note| note.text() == text) else {
             return;
         };
         if published.attach(line).is_err() {
             return;
         }
-        let bytes = published.to_bytes();
+        let published = published.clone();
         if let Ok(checkpoint) = Checkpoint::parse(text) {
             self.witness.sizes.insert(peer, checkpoint.size);
         }
         let mut step = Step::default();
-        step.put_bytes(Family::Checkpoint, PUBLISHED_ROW.to_vec(), bytes);
+        // A newer one may be on its way to the disk: it is not to be replaced by this one, which would be shown
+        // after it at the next start.
+        let is_newest = Checkpoint::parse(text).is_ok_and(|it| it.size.get() >= self.checkpoint_size);
+        if is_newest {
+            step.put_bytes(Family::Checkpoint, PUBLISHED_ROW.to_vec(), published.to_bytes());
+        }
+        self.note_quorum(&mut step, &published);
         self.commit(step, out);
+        self.show_alone(peer, out);
     }
 
     /// Tells the operator without ending the connection.
-    fn note_fault(&mut self, peer: HubId, what: String, out: &mut Vec<Output>) -> Result<(), PeerFault> {
+    fn note_fault(&mut self, peer: HubId, what: String, out: &mut Vec<Output>) {
         self.peers.entry(peer).or_default().fault = Some(what.clone());
         out.push(Output::Report(Event::PeerFault { peer, what }));
-        Ok(())
     }
 
     /// A peer asks for the newest checkpoint of its own ledger that we cosigned.
@@ -301,6 +344,7 @@ impl Hub {
         out: &mut Vec<Output>,
     ) -> Result<(), PeerFault> {
         if bytes.is_empty() {
+            self.on_answer_about_ledger(peer, None, out);
             return Ok(());
         }
         let Some(checkpoint) = self.signed_by_us(bytes) else {
@@ -310,16 +354,10 @@ impl Hub {
         };
         if self.ledger.root_at(checkpoint.size) == Some(checkpoint.root) {
             self.witness.sizes.insert(peer, checkpoint.size);
+            self.on_answer_about_ledger(peer, None, out);
             return Ok(());
         }
-        self.fenced = true;
-        let mut step = Step::default();
-        step.put_bytes(Family::Checkpoint, AHEAD_ROW.to_vec(), bytes.to_vec());
-        step.then(After::Report(Event::Behind {
-            peer,
-            size: checkpoint.size.get(),
-        }));
-        self.commit(step, out);
+        self.on_answer_about_ledger(peer, Some((checkpoint, bytes.to_vec())), out);
         Ok(())
     }
 
@@ -329,6 +367,14 @@ impl Hub {
             .ok()?;
         let checkpoint = Checkpoint::parse(verified.text()).ok()?;
         (checkpoint.origin == self.ledger.origin()).then_some(checkpoint)
+    }
+
+    /// Whether evidence names our own ledger; it has not been checked.
+    pub(super) fn is_about_us(&self, bytes: &[u8]) -> bool {
+        let evidence: Option<SplitView> = wire::decode(bytes).ok();
+        let note = evidence.and_then(|evidence| Note::parse(&evidence.one).ok());
+        let checkpoint = note.and_then(|note| Checkpoint::parse(note.text()).ok());
+        checkpoint.is_some_and(|checkpoint| checkpoint.origin == self.ledger.origin())
     }
 
     /// Somebody shows evidence against a ledger. It counts by itself, whoever brings it.
@@ -350,7 +396,7 @@ impl Hub {
     }
 
     /// Keeps evidence, enters the incident, stops cosigning, and tells everybody. Once for each ledger.
-    fn keep_evidence(&mut self, hub: HubId, evidence: &SplitView, out: &mut Vec<Output>) {
+    pub(super) fn keep_evidence(&mut self, hub: HubId, evidence: &SplitView, out: &mut Vec<Output>) {
         let Ok(bytes) = wire::encode(evidence) else { return };
         let hash = Hash::from(Digest::of(&bytes));
         let held = self.witness.held.get(&hub).cloned();
@@ -370,10 +416,14 @@ impl Hub {
             peer: hub,
             evidence: hash,
         };
-        let kept = step
-            .put(Family::Checkpoint, held_row(hub), &held)
-            .and_then(|()| self.enter(&mut step, entry));
-        if kept.is_err() {
+        let mut kept = step.put(Family::Checkpoint, held_row(hub), &held).is_ok();
+        // Against us it enters nothing: this ledger has come to its end.
+        if hub == self.me {
+            self.fence_for_good();
+        } else {
+            kept &= self.enter(&mut step, entry).is_ok();
+        }
+        if !kept {
             return;
         }
         self.witness.held.insert(hub, held);
@@ -383,8 +433,6 @@ impl Hub {
         for peer in peers {
             step.then(After::Control(peer, Control::Evidence(bytes.clone())));
         }
-        // Proof that this very hub signed two histories: it must sign nothing more.
-        self.fenced |= hub == self.me;
         self.commit(step, out);
     }
 
@@ -395,13 +443,19 @@ impl Hub {
         hub: HubId,
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
+        let mut step = Step::default();
+        let dismissed = self.dismiss_unproven(&mut step, hub)?;
         let held = self.witness.held.get(&hub).cloned();
         let Some(mut held) = held.filter(|held| held.stopped.is_some()) else {
-            return Err(Refusal::NoEvidence { hub });
+            if dismissed == 0 {
+                return Err(Refusal::NoEvidence { hub });
+            }
+            step.then(After::Reply(id, Reply::WitnessResumed { hub }));
+            self.commit(step, out);
+            return Ok(());
         };
         let evidence = held.stopped.take();
         held.decided = evidence;
-        let mut step = Step::default();
         step.put(Family::Checkpoint, held_row(hub), &held)?;
         step.erase(Family::Checkpoint, evidence_row(hub));
         let evidence = evidence.unwrap_or(Hash::new([0; 32]));
@@ -420,52 +474,6 @@ impl Hub {
             .get(&hub)
             .is_some_and(|held| held.stopped.is_some())
     }
-
-    /// How our newest published checkpoint stands.
-    pub(super) fn checkpoint_view(&self) -> Option<CheckpointView> {
-        let note = self.witness.published.as_ref()?;
-        let checkpoint = Checkpoint::parse(note.text()).ok()?;
-        let cosigned = |code: &HubId| self.cosigner_key(*code)?.cosigned(note).ok()?;
-        let others = self
-            .gate
-            .charter()
-            .members()
-            .filter(|member| member.code != self.me);
-        let (mut full, mut by, mut of_full) = (0usize, Vec::new(), 0usize);
-        let mut latest = None;
-        for member in others {
-            // Candidates and partners may cosign, and never make a quorum.
-            let counts = member.status == Status::Active
-                && matches!(member.class, Class::MemberState | Class::EuInstitution);
-            full = full.saturating_add(usize::from(counts));
-            if let Some(time) = cosigned(&member.code) {
-                latest = latest.max(Some(time));
-                by.push(member.code);
-                of_full = of_full.saturating_add(usize::from(counts));
-            }
-        }
-        let quorum = quorum(full);
-        let grade = if of_full >= quorum {
-            "quorum"
-        } else if by.is_empty() {
-            "own word"
-        } else {
-            "partial"
-        };
-        Some(CheckpointView {
-            size: checkpoint.size.get(),
-            cosigned: by,
-            quorum,
-            grade: grade.to_owned(),
-            cosigned_at: latest,
-        })
-    }
-}
-
-/// How far one time is ahead of another, in seconds; beyond what a clock shows, the most that fits.
-fn ahead(theirs: u64, ours: u64) -> i64 {
-    let off = i64::try_from(theirs.abs_diff(ours)).unwrap_or(i64::MAX);
-    if theirs < ours { off.saturating_neg() } else { off }
 }
 
 fn answer(request: Hash, reply: &AddCheckpointReply) -> Control {
