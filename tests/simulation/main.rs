@@ -33,14 +33,17 @@ mod gate;
 mod straight_line;
 
 mod attachments;
+mod bad_checkpoints;
 mod carried;
 mod controls;
 mod course;
+mod decisions;
 mod invariants;
 mod key_turns;
 mod onward;
 mod own_acts;
 mod regressions;
+mod rollback;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
