@@ -17,7 +17,7 @@ mod socket;
 pub use answer::{ErrorBody, Problem};
 pub use attachments::{AttachmentLine, StagedBody};
 pub use body::{
-    AttachmentBody, BranchBody, CharterDocument, CharterNoteBody, ConsentAskBody, ConsentBody,
+    AttachmentBody, BranchBody, CharterDocument, CharterNoteBody, ConfirmBody, ConsentAskBody, ConsentBody,
     ConsentRefusalBody, DraftBody, EraseBody, ForwardBody, ItemDocument, ReleaseBody,
 };
 pub use courier::PARCEL_HEADER;

@@ -31,6 +31,21 @@ pub enum Job {
 }
 
 impl Disk {
+    /// What a backup taken now would hold.
+    pub fn copy(&self) -> Self {
+        Self {
+            rows: self.rows.clone(),
+            waiting: VecDeque::new(),
+            anchors: self.anchors.clone(),
+        }
+    }
+
+    /// The same rows beside the anchors of another copy.
+    pub fn with_anchors_of(mut self, other: &Self) -> Self {
+        self.anchors.clone_from(&other.anchors);
+        self
+    }
+
     /// Asks for something.
     pub fn ask(&mut self, job: Job) {
         self.waiting.push_back(job);

@@ -33,16 +33,19 @@ mod gate;
 mod straight_line;
 
 mod attachments;
+mod bad_checkpoints;
 mod carried;
 mod charter_course;
 mod charter_model;
 mod controls;
 mod course;
+mod decisions;
 mod invariants;
 mod key_turns;
 mod onward;
 mod own_acts;
 mod regressions;
+mod rollback;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

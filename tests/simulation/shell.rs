@@ -83,6 +83,7 @@ impl World {
                 self.note(code, format_args!("anchors {size}"));
                 let anchor = Anchor { size, root };
                 invariants::invariant_anchors_are_durable_and_signed(self, code, &anchor, &note)?;
+                invariants::invariant_one_root_for_one_size(self, code, &anchor)?;
                 self.station(code).disk.set_anchor(anchor);
             }
             Output::Reply(id, reply) => return self.reply(code, id, reply),
@@ -270,6 +271,14 @@ pub fn kind(frame: &[u8]) -> &'static str {
         Ok(Message::Control(Control::CharterNote(_))) => "charter note",
         Ok(Message::Control(Control::Heartbeat(_))) => "heartbeat",
         Ok(Message::Control(Control::Follows { .. })) => "follows",
+        Ok(Message::Control(Control::HeadsAsk)) => "heads ask",
+        Ok(Message::Control(Control::Heads { .. })) => "heads",
+        Ok(Message::Control(Control::LeavesAsk { .. })) => "leaves ask",
+        Ok(Message::Control(Control::Leaves { .. })) => "leaves",
+        Ok(Message::Control(Control::ProofAsk { .. })) => "proof ask",
+        Ok(Message::Control(Control::Proof { .. })) => "proof",
+        Ok(Message::Control(Control::Time(_))) => "time",
+        Ok(Message::Control(Control::Alone(_))) => "alone",
         Err(_) => "nonsense",
     }
 }

@@ -107,11 +107,15 @@ pub enum Family {
     OwnAct,
     /// Notes of the charter in the order in which they came, heartbeats, and branches that were chosen.
     Charter,
+    /// Leaves of peers' ledgers, by owner and first leaf.
+    Mirror,
+    /// What was shown of decisions behind envelopes, by envelope.
+    Proof,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Leaf,
         Self::Opening,
         Self::Checkpoint,
@@ -130,6 +134,8 @@ impl Family {
         Self::Blob,
         Self::OwnAct,
         Self::Charter,
+        Self::Mirror,
+        Self::Proof,
     ];
 }
 
@@ -307,6 +313,39 @@ pub enum Event {
         item: ItemRef,
         /// Which, from 0.
         number: u32,
+    },
+    /// Enough peers have answered, and all they hold of ours is here: the hub signs and releases again.
+    Unfenced {
+        /// How many had answered.
+        heard: usize,
+    },
+    /// A peer has taken over more of one of our logs than we know of: they are begun anew.
+    LogAhead {
+        /// Who.
+        peer: HubId,
+    },
+    /// A peer released an item and has not shown in time that its decision stands in its ledger.
+    DecisionUnproven {
+        /// Who.
+        peer: HubId,
+        /// Which item.
+        item: ItemRef,
+        /// The entry that its envelope names.
+        index: u64,
+    },
+    /// Two people at a peer let it go on without asking anybody.
+    PeerWentOnAlone {
+        /// Who.
+        peer: HubId,
+        /// The entry of its ledger that says so.
+        index: u64,
+    },
+    /// A peer's clock is more than five minutes from ours.
+    ClockOff {
+        /// Whose.
+        peer: HubId,
+        /// How far it is ahead, in seconds; below zero if it is behind.
+        ahead_seconds: i64,
     },
     /// A checkpoint has been signed.
     Checkpoint {

@@ -204,6 +204,13 @@ pub(super) fn said(reply: &Reply) -> Answer {
         Reply::BranchChosen { branch } => {
             format!("this hub follows {branch}; hubs that follow another branch are strangers to it")
         }
+        Reply::SecondPersonNeeded { until } => format!(
+            "noted; a second person confirms by {until}, with another code. The hub cannot tell people apart yet: \
+             that there are two is on your word"
+        ),
+        Reply::ConfirmedAlone { entry } => {
+            format!("the hub goes on without its peers; entry {entry} says so, and they will be shown it")
+        }
         Reply::Noted { item } => format!("noted {item}"),
     };
     Answer::of(reply, text)

@@ -26,6 +26,8 @@ pub(super) fn family(family: CoreFamily) -> Family {
         CoreFamily::Blob => Family::Blob,
         CoreFamily::OwnAct => Family::OwnAct,
         CoreFamily::Charter => Family::Charter,
+        CoreFamily::Mirror => Family::Mirror,
+        CoreFamily::Proof => Family::Proof,
     }
 }
 
@@ -59,8 +61,11 @@ pub(super) fn changes(wanted: Vec<CoreChange>) -> (Vec<Change>, Vec<(Family, Vec
 pub fn load_rows(store: &Store) -> Result<Vec<Row>, ReadError> {
     let mut rows = Vec::new();
     for of in CoreFamily::ALL {
-        // Envelopes are read when they are sent; evidence is for people.
-        if matches!(of, CoreFamily::Envelope | CoreFamily::Evidence) {
+        // Envelopes are read when they are sent, mirrored leaves when their owner asks; evidence is for people.
+        if matches!(
+            of,
+            CoreFamily::Envelope | CoreFamily::Evidence | CoreFamily::Mirror
+        ) {
             continue;
         }
         rows.extend(

@@ -27,7 +27,7 @@ use crate::blobs::{BlobFolder, BlobFolderError, BlobWorker, Staging};
 use crate::clock;
 use crate::config::ApprovalFiles;
 use crate::folder::{FolderError, HubFolder};
-use crate::store::{Anchor, OpenError, ReadAnchorError, ReadError, Store};
+use crate::store::{Anchor, HoldAnchorError, OpenError, ReadAnchorError, ReadError, Store};
 use crate::transport::{self, PeerEntry, Transport, TransportConfig};
 
 /// How often the core is told that time passes.
@@ -63,6 +63,9 @@ pub enum StartError {
     /// The anchor.
     #[error(transparent)]
     Anchor(#[from] ReadAnchorError),
+    /// The anchor of a hub that runs.
+    #[error(transparent)]
+    HoldAnchor(#[from] HoldAnchorError),
     /// The policies.
     #[error(transparent)]
     Policies(#[from] LoadError),
@@ -158,6 +161,8 @@ pub fn load(folder: &HubFolder) -> Result<(Hub, Vec<Output>, Store, Option<CoreA
 pub async fn start(folder: &HubFolder, tap: Option<PathBuf>) -> Result<Running, StartError> {
     let (hub, begin, store, anchor) = load(folder)?;
     let keys = folder.keys()?;
+    // A second database at this anchor is a copy of the first.
+    let held = Anchor::new(&folder.config.anchor).hold()?;
     let config = TransportConfig {
         secret_seed: keys.transport.seed(),
         listen: folder.config.listen,
@@ -188,7 +193,7 @@ pub async fn start(folder: &HubFolder, tap: Option<PathBuf>) -> Result<Running, 
     let driver = Driver {
         hub,
         store,
-        anchor: Anchor::new(&folder.config.anchor),
+        anchor: held,
         anchored: anchor.map_or(0, |anchor| anchor.size),
         transport: transport.clone(),
         blobs,

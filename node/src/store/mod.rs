@@ -26,7 +26,9 @@ mod room;
 mod row;
 mod rows;
 
-pub use anchor::{Anchor, Anchored, Mark, NOTE_BYTES_MAX, ReadAnchorError, ReplaceAnchorError};
+pub use anchor::{
+    Anchor, Anchored, HoldAnchorError, Mark, NOTE_BYTES_MAX, ReadAnchorError, ReplaceAnchorError,
+};
 pub use change::{Change, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use family::Family;
 pub use key_file::{ReadSecretError, SECRET_BYTES_MAX, WriteSecretError, read_secret, write_secret};

@@ -4,7 +4,7 @@ use testudo_crypto::checkpoint::Checkpoint;
 use testudo_crypto::commit::Salt;
 use testudo_crypto::digest::Digest;
 use testudo_crypto::entropy::Entropy;
-use testudo_crypto::merkle::{LeafIndex, Root, Tree, TreeSize};
+use testudo_crypto::merkle::{Frontier, LeafIndex, Root, Tree, TreeSize};
 use testudo_crypto::note::{Note, NoteError, NoteSigner};
 
 use super::entry::{Decision, Entry, Record};
@@ -187,16 +187,12 @@ impl Ledger {
     }
 
     /// How many fillers a tick adds, so that a checkpoint after `signed` entries stands at a multiple of
-    /// [`TICK_ENTRIES`] and an empty tick looks like any other.
+    /// [`TICK_ENTRIES`] above them, and an empty tick looks like any other.
     pub fn padding(&self, signed: TreeSize) -> u64 {
-        let over = self.size().get() % TICK_ENTRIES;
-        if over > 0 {
-            TICK_ENTRIES.saturating_sub(over)
-        } else if self.size() == signed {
-            TICK_ENTRIES
-        } else {
-            0
-        }
+        let size = self.size().get();
+        let least = size.max(signed.get().saturating_add(1));
+        let up_to = least.div_ceil(TICK_ENTRIES).saturating_mul(TICK_ENTRIES);
+        up_to.saturating_sub(size)
     }
 
     /// Adds an entry under a fresh salt. It counts for nothing until it is durable.
@@ -210,6 +206,24 @@ impl Ledger {
         let opening = opening.to_bytes()?;
         self.push(leaf);
         Ok(Appended { index, leaf, opening })
+    }
+
+    /// Takes over leaves that this hub once entered and has lost. They count for nothing until they are durable.
+    ///
+    /// The caller has held them against a checkpoint that this hub signed: see [`Ledger::root_with`].
+    pub fn recover(&mut self, leaves: &[Leaf]) {
+        for leaf in leaves {
+            self.push(*leaf);
+        }
+    }
+
+    /// The root that the tree would have with these leaves behind its own.
+    pub fn root_with(&self, leaves: &[Leaf]) -> Root {
+        let mut frontier = Frontier::new();
+        for leaf in self.leaves.iter().chain(leaves) {
+            frontier.append(leaf.hash());
+        }
+        frontier.root()
     }
 
     /// States that the first `size` entries have been flushed to stable storage.

@@ -9,7 +9,9 @@
 
 use serde::{Deserialize, Serialize};
 use testudo_policies::gate::GateError;
-use testudo_protocol::charter::{Charter, Governance, Heartbeat, HeartbeatError, Status, TakeError, Taken};
+use testudo_protocol::charter::{
+    Charter, Governance, Heartbeat, HeartbeatError, Member, Status, TakeError, Taken,
+};
 use testudo_protocol::exchange::Control;
 use testudo_protocol::id::{Hash, HubId, Timestamp};
 use testudo_protocol::ledger::{CharterEvent, Entry};
@@ -164,7 +166,7 @@ impl Hub {
         step.put_bytes(Family::Charter, row, Vec::new());
         self.enter(
             &mut step,
-            Entry::Charter {
+            Entry::CharterNote {
                 event: CharterEvent::BranchChosen,
                 subject: branch,
             },
@@ -224,13 +226,30 @@ impl Hub {
         let key = [[NOTE_ROW].as_slice(), &self.charter.journal.to_be_bytes()].concat();
         let _bounded = step.put(Family::Charter, key, &row);
         self.charter.journal = self.charter.journal.saturating_add(1);
-        if let Some(event) = event.filter(|_| !self.fenced) {
-            let subject = hash;
-            let _bounded = self.enter(step, Entry::Charter { event, subject });
+        if let Some(event) = event {
+            self.enter_charter_note(step, event, hash);
         }
         step.then(After::Charter);
         step.then(After::TellNote(hash, from));
         Ok(taken)
+    }
+
+    /// Enters that a note was taken. A fenced hub enters nothing and follows the note all the same: the entry waits for
+    /// the end of the fence, and after a crash before that stands only in the entry that names the charter.
+    fn enter_charter_note(&mut self, step: &mut Step, event: CharterEvent, subject: Hash) {
+        if self.is_fenced() {
+            self.fence.charter_notes.push((event, subject));
+            return;
+        }
+        // An entry is far below the codec's limit.
+        let _bounded = self.enter(step, Entry::CharterNote { event, subject });
+    }
+
+    /// Enters what was taken while the hub was fenced.
+    pub(super) fn enter_charter_notes(&mut self, step: &mut Step) {
+        for (event, subject) in std::mem::take(&mut self.fence.charter_notes) {
+            self.enter_charter_note(step, event, subject);
+        }
     }
 
     /// A voter's statement, passed on if it is new.
@@ -276,7 +295,7 @@ impl Hub {
             self.follow_charter(out);
         }
         let votes = self.gate.charter().voters().contains(&self.me);
-        if !votes || self.fenced || self.revoked || self.now < self.charter.beat_due {
+        if !votes || self.is_fenced() || self.revoked || self.now < self.charter.beat_due {
             return;
         }
         self.charter.beat_due = self.now.plus_millis(testudo_protocol::charter::BEAT_MILLIS);
@@ -299,7 +318,7 @@ impl Hub {
         let charter = self.charter_now();
         self.charter.due = self.charter.governance.next_change(self.now);
         if charter.fingerprint() != self.gate.charter().fingerprint() {
-            self.put_in_force(charter, out);
+            self.enforce(charter, out);
             return;
         }
         let was_fresh = self.gate.charter().is_fresh(self.now);
@@ -312,14 +331,19 @@ impl Hub {
     }
 
     /// Enforces another view of the charter, whether the voters have changed it or a member its own part.
-    pub(super) fn put_in_force(&mut self, charter: Charter, out: &mut Vec<Output>) {
+    pub(super) fn enforce(&mut self, charter: Charter, out: &mut Vec<Output>) {
         let before: Vec<(HubId, Status)> = (self.gate.charter().members())
             .map(|member| (member.code, member.status))
             .collect();
         let version = self.gate.charter().version();
         if let Err(error) = self.adopt(charter) {
-            let what = PeerFault::of(&error).0;
-            out.push(Output::Report(Event::CharterBlocked { what }));
+            self.report_blocked(&error, out);
+        }
+        if !self.is_fenced() {
+            // Every decision that rests on it is entered in a later step, and durable after this one.
+            let mut step = Step::default();
+            self.enter_grounds(&mut step);
+            self.commit(step, out);
         }
         let is_other = self.gate.charter().version() != version;
         if is_other {
@@ -346,6 +370,7 @@ impl Hub {
     /// # Errors
     /// [`GateError`] if its policies are not installed here: from here on nothing but governance flows.
     pub(super) fn adopt(&mut self, charter: Charter) -> Result<(), GateError> {
+        let mut fits = true;
         let adopted = match self.gate.under(charter.clone()) {
             Ok(gate) => {
                 self.gate = gate;
@@ -355,13 +380,19 @@ impl Hub {
                 match self.gate.closed_under(charter) {
                     Ok(gate) => self.gate = gate,
                     // The schema takes whatever a directory may list. If it did not, nothing may leave.
-                    Err(_) => self.fenced = true,
+                    Err(_) => fits = false,
                 }
                 Err(error)
             }
         };
         self.see_keys();
+        self.revoked |= !fits;
         adopted
+    }
+
+    pub(super) fn report_blocked(&self, error: &GateError, out: &mut Vec<Output>) {
+        let what = PeerFault::of(error).0;
+        out.push(Output::Report(Event::CharterBlocked { what }));
     }
 
     /// Cuts off whoever may get nothing any more, at once: connection, and what was queued.
@@ -372,17 +403,38 @@ impl Hub {
             .collect();
         for (hub, old, new) in now_standing {
             out.push(Output::Report(Event::Standing { hub, status: new }));
-            if old == Status::Active && hub != self.me {
-                if let Some(state) = self.peers.get_mut(&hub) {
-                    state.flights.clear();
-                }
-                // What the transport has queued for it goes with the connection. It may come back, for notices.
-                out.push(Output::Disconnect(hub));
+            let was_heard = old == Status::Active;
+            let is_heard = new == Status::Active;
+            if was_heard == is_heard {
+                continue;
             }
-            // A hold of 72 hours costs nobody what was queued for it.
-            if new > Status::Held && hub != self.me {
-                self.drop_queue(hub, out);
+            if hub == self.me {
+                // What peers said in the meantime was not listened to, nor what we said.
+                self.begin_again(out);
+                continue;
             }
+            if let Some(state) = self.peers.get_mut(&hub) {
+                state.flights.clear();
+            }
+            // What the transport has queued for it goes with the connection. It comes back: for notices, or, resumed, to
+            // begin anew.
+            out.push(Output::Disconnect(hub));
+        }
+        self.drop_queues(out);
+    }
+
+    /// Withholds what is queued for members that are suspended or out. A hold of 72 hours costs nobody what was queued
+    /// for it. A fenced hub does so when it is no more.
+    pub(super) fn drop_queues(&mut self, out: &mut Vec<Output>) {
+        if self.is_fenced() {
+            return;
+        }
+        let is_out = |member: &&Member| member.status > Status::Held && member.code != self.me;
+        let gone: Vec<HubId> = (self.gate.charter().members().filter(is_out))
+            .map(|member| member.code)
+            .collect();
+        for hub in gone {
+            self.drop_queue(hub, out);
         }
     }
 

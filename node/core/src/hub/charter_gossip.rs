@@ -98,8 +98,8 @@ impl Hub {
 
     /// Whether a message may go to a peer.
     ///
-    /// INVARIANT (notices reach everyone): a hub that is held, suspended, expelled or gone gets governance, notices and
-    /// the receipts that answer them, and nothing else.
+    /// INVARIANT (notices reach everyone): a hub that is held, suspended, expelled or gone gets governance, notices, the
+    /// receipts that answer them and what it has to know of its own ledger, and nothing else.
     pub(super) fn may_tell(&self, peer: HubId, control: &Control) -> bool {
         self.is_in_good_standing(peer) || is_for_everyone(control)
     }
@@ -126,6 +126,14 @@ impl Hub {
 fn is_for_everyone(control: &Control) -> bool {
     match control {
         Control::Notice(_) | Control::Noted { .. } => true,
+        // What a hub has to know of its own past before it may answer a notice: signatures of its own, and hashes.
+        Control::Time(_)
+        | Control::LastCheckpointAsk
+        | Control::LastCheckpoint(_)
+        | Control::HeadsAsk
+        | Control::Heads { .. }
+        | Control::LeavesAsk { .. }
+        | Control::Leaves { .. } => true,
         Control::Receipt(bytes) => {
             Receipt::decode(bytes).is_ok_and(|receipt| receipt.fields().act == Act::Purged)
         }

@@ -135,12 +135,30 @@ impl Hub {
     }
 
     /// Puts an act into a step; false if it is here already.
+    ///
+    /// A fenced hub enters nothing, and still must not work with what it has revoked: it follows the act at once and
+    /// keeps it for the step that ends the fence. A crash before that leaves nothing, as in [`Self::take_own_act`].
     pub(super) fn enter_own_act(&mut self, step: &mut Step, act: OwnAct) -> Result<bool, OwnActRefusal> {
+        let taken = self.own_acts.take(act.clone(), self.gate.charter());
+        match taken.map_err(OwnActRefusal::Take)? {
+            OwnTaken::Known => return Ok(false),
+            taken if self.is_fenced() => self.fence.own_acts.push((act, taken)),
+            taken => self.store_own_act(step, &act, taken)?,
+        }
+        Ok(true)
+    }
+
+    /// Stores and enters an act that was just taken, and tells peers once that is durable.
+    pub(super) fn store_own_act(
+        &mut self,
+        step: &mut Step,
+        act: &OwnAct,
+        taken: OwnTaken,
+    ) -> Result<(), OwnActRefusal> {
         let (member, counter, hash) = (act.fields().member, act.fields().counter, act.hash());
         let bytes = act.to_bytes().to_vec();
-        let taken = self.own_acts.take(act, self.gate.charter());
-        let entry = match taken.map_err(OwnActRefusal::Take)? {
-            OwnTaken::Known => return Ok(false),
+        let entry = match taken {
+            OwnTaken::Known => return Ok(()),
             OwnTaken::Extended => {
                 step.put_bytes(Family::OwnAct, key::own_act(member, counter), bytes.clone());
                 Entry::OwnAct {
@@ -169,13 +187,13 @@ impl Hub {
             let acts = told.iter().cloned().map(Control::OwnAct);
             acts.for_each(|act| step.then(After::Control(peer, act)));
         }
-        Ok(true)
+        Ok(())
     }
 
     /// From here on everything goes by what the members have decided about themselves.
     fn follow_own_acts(&mut self, out: &mut Vec<Output>) {
         out.push(Output::Report(Event::OwnActsFollowed));
-        self.put_in_force(self.charter_now(), out);
+        self.enforce(self.charter_now(), out);
     }
 
     /// Looks at announced keys and at our own through the charter in force.
@@ -203,7 +221,8 @@ impl Hub {
         let was_revoked = self.revoked;
         self.signer = signer;
         self.keys = keys;
-        self.see_keys();
+        // The charter is the one that was in force, and so are its policies.
+        let _blocked_as_before = self.adopt(self.gate.charter().clone());
         self.announce_anew();
         self.announce(out);
         if was_revoked && !self.revoked {
