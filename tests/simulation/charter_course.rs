@@ -2,7 +2,7 @@
 
 use testudo_core::input::Command;
 use testudo_core::records::{DeliveryState, ItemState};
-use testudo_protocol::charter::{Act, ActKind, Draft, HOLD_SECONDS, Status, to_text};
+use testudo_protocol::charter::{Act, ActKind, DAY_SECONDS, Draft, HOLD_SECONDS, Status, to_text};
 use testudo_protocol::id::{HubId, ItemId};
 
 use crate::course::{amber_for, contents, quiet, released, states, tell, until};
@@ -93,7 +93,7 @@ fn a_suspended_hub_loses_its_queue_at_once_and_still_destroys_what_is_withdrawn(
     world.after(1, Happening::Rejoin(hub("DE")));
     until(&mut world, "DE reports Standing");
     tell(&mut world, "FR", "retract", Command::Retract { item: first });
-    until(&mut world, "FR hears DE receipt");
+    until(&mut world, "receiver: DE, act: Purged");
     assert_eq!(states(&world, hub("DE"), first), [ItemState::Retracted]);
     assert_eq!(contents(&world, "FR", "DE"), before, "nothing new");
     for code in ["FR", "SE", "EEAS", "MD", "CA", "NGO", "DE"] {
@@ -107,19 +107,33 @@ fn a_suspended_hub_loses_its_queue_at_once_and_still_destroys_what_is_withdrawn(
 }
 
 #[test]
-fn a_hold_stops_the_queue_for_72_hours_and_costs_nothing_of_it() {
+fn a_hold_stops_the_queue_and_costs_nothing_of_it() {
     let mut world = quiet();
     take_off_the_network(&mut world, "DE");
     let item = queued(&mut world);
-    let note = signed(to_text(&act(&world, ActKind::Hold, "DE")), &["FR", "PL", "RO"]);
+    // Three of the five others: an emergency hold, and as many as confirm one, so that it does not lapse.
+    let voters = ["FR", "PL", "RO"];
+    let note = signed(to_text(&act(&world, ActKind::Hold, "DE")), &voters);
     submit(&mut world, "FR", note);
     until(&mut world, "FR reports Standing");
     world.after(1, Happening::Rejoin(hub("DE")));
     until(&mut world, "DE reports Standing");
     assert_eq!(standing(&world, "FR", "DE"), Status::Held);
+    world.leap((HOLD_SECONDS + 1) * 1_000);
+    until(&mut world, "FR reports CharterFresh");
+    assert_eq!(standing(&world, "FR", "DE"), Status::Held);
     assert_eq!(delivery(&world, item, hub("DE")), DeliveryState::Queued);
     assert_eq!(contents(&world, "FR", "DE"), 0);
-    world.leap((HOLD_SECONDS + 1) * 1_000);
+
+    // A directory ends it, and what waited goes on.
+    let resumed = {
+        let machine = world.stations[&hub("FR")].hub.as_ref().expect("FR runs");
+        let (governance, now) = (machine.governance(), world.clock(hub("FR")).seconds());
+        let mut next = governance.next_directory(now, now + 100 * DAY_SECONDS);
+        assert!(governance.resume(&mut next, hub("DE")));
+        signed(to_text(&next), &voters)
+    };
+    submit(&mut world, "FR", resumed);
     until(&mut world, "DE reports Arrived");
     assert_eq!(standing(&world, "FR", "DE"), Status::Active);
 }

@@ -238,7 +238,7 @@ pub fn kind(frame: &[u8]) -> &'static str {
         return match frame.get(4) {
             Some(0) => "content",
             Some(1) => "resealed",
-            Some(2) => "piece",
+            Some(3) => "piece",
             _ => "charter note",
         };
     }
