@@ -8,6 +8,7 @@ mod attachments;
 mod body;
 mod charter;
 mod courier;
+mod draft;
 mod health;
 mod keys;
 mod policy;
@@ -21,6 +22,7 @@ pub use body::{
     ConsentRefusalBody, DraftBody, EraseBody, ForwardBody, ItemDocument, ReleaseBody,
 };
 pub use courier::PARCEL_HEADER;
+pub use draft::{ApproveBody, KeepBody, PersonBody, ReleaseDraftBody};
 pub use health::{HealthListener, ListenError, listen};
 pub use keys::Followed;
 pub use policy::{ActivateBody, Activated};

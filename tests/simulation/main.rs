@@ -46,6 +46,7 @@ mod onward;
 mod own_acts;
 mod regressions;
 mod rollback;
+mod second_person;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -384,6 +384,17 @@ pub enum Entry {
         /// What.
         act: OperatorAct,
     },
+    /// An item was released that two people had cut down from another one of this hub.
+    Derived {
+        /// The new item.
+        item: ItemRef,
+        /// From which version.
+        from: ItemRef,
+        /// How many objects were cut.
+        cut: u32,
+        /// Salted root over the ids of those, then the names of maker and approver.
+        root: Hash,
+    },
     /// A note of the charter was taken, or a branch of a fork chosen here.
     CharterNote {
         /// What happened.
@@ -423,6 +434,7 @@ impl Entry {
             Self::Cosigned { .. } => "cosigned",
             Self::Erased { .. } => "erased",
             Self::CharterNote { .. } => "charter-note",
+            Self::Derived { .. } => "derived",
             Self::WitnessResumed { .. } => "witness-resumed",
             Self::Served { .. } => "served",
             Self::OwnAct { .. } => "own-act",
