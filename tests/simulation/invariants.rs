@@ -170,6 +170,8 @@ pub fn on_report(world: &mut World, hub: HubId, event: &Event) -> Held {
             world.watch.blamed.push((hub, *peer, "unproven".to_owned()));
             invariant_the_honest_are_not_blamed(world, hub, *peer, "unproven")
         }
+        // What a liar sends beside its own log is ahead of it.
+        Event::LogAhead { .. } if world.watch.liars.contains(&hub) => Ok(()),
         Event::LogAhead { peer } if !world.watch.rolled_back.contains(&hub) => broken(
             "acknowledged_survives",
             hub,
