@@ -351,7 +351,7 @@ mod tests {
         folder
             .file(BLOB, SEALED)
             .unwrap()
-            .write_all_at(b"x", 20_000)
+            .write_all_at(b"no sealing draws this", 20_000)
             .unwrap();
         assert!(cut(&folder, &attachment, span).is_none());
         assert!(folder.unseal(BLOB, &attachment, io::sink()).is_err());
