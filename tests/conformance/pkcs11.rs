@@ -209,7 +209,11 @@ impl Bench {
         draft
             .env_clear()
             .args(["charter", "draft", "--json", "--valid-days", "30", "--card"]);
-        draft.arg(hub.join("card.json")).arg("--out").arg(&charter);
+        draft
+            .arg(hub.join("card.json"))
+            .arg("--voter")
+            .arg(hub.join("governance/voter.json"));
+        draft.arg("--out").arg(&charter);
         answer(&mut draft)?;
         let file = charter.to_string_lossy().into_owned();
         answer(&mut self.testudo(hub, &["charter", "sign", &file]))?;
