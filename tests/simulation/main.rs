@@ -22,6 +22,7 @@ mod network;
 
 mod adversary;
 mod drafts;
+mod expiry;
 mod faults;
 mod shell;
 mod watch;
