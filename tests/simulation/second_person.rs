@@ -1,5 +1,6 @@
 //! Versions that are cut down from one's own items, by two people.
 
+use testudo_core::blob::DraftAttachment;
 use testudo_core::draft_record::Derived;
 use testudo_core::hub::Hub;
 use testudo_core::input::{Command, DeriveFrom, KeepDraft, ReleaseCommand};
@@ -153,4 +154,50 @@ fn what_is_cut_down_is_not_released_past_the_second_person() {
     keep(&mut world, "DE", item);
     assert_eq!(world.counts["refused keep not-originator"], 1);
     finish(world);
+}
+
+#[test]
+fn one_approval_is_for_one_release() {
+    let (mut world, item) = amber_item();
+    keep(&mut world, "FR", item);
+    until(&mut world, "FR has done keep");
+    let draft = kept(&world).draft;
+    let preview = preview(&world);
+    let review = Command::ReviewDraft {
+        draft,
+        person: person("d-07"),
+    };
+    tell(&mut world, "FR", "review", review);
+    until(&mut world, "FR has done review");
+    approve(&mut world, "d-12", preview);
+    until(&mut world, "FR has done approve");
+    // Both are read before either is decided.
+    for _ in 0..2 {
+        tell(&mut world, "FR", "send", Command::ReleaseDraft { draft, preview });
+    }
+    until(&mut world, "FR has done send");
+    let world = finish(world);
+    assert_eq!(world.counts["done send"], 1);
+    assert_eq!(world.counts["refused send no-such-draft"], 1);
+}
+
+#[test]
+fn a_kept_draft_with_attachments_is_refused_and_loses_none() {
+    let mut world = quiet();
+    let attachment = DraftAttachment {
+        name: "evidence.png".to_owned(),
+        media_type: "image/png".to_owned(),
+        content_bytes: 1,
+        content_hash: Hash::new([1; 32]),
+        staged: None,
+    };
+    let mut with = draft(community(Tlp::Green), None, bundle(1, &[PLACE]));
+    with.attachments.push(attachment);
+    let wanted = KeepDraft {
+        draft: with,
+        from: None,
+        person: person("d-07"),
+    };
+    tell(&mut world, "FR", "keep", Command::KeepDraft(Box::new(wanted)));
+    assert_eq!(world.counts["refused keep draft-attachments"], 1);
 }

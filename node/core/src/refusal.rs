@@ -53,6 +53,9 @@ pub enum Refusal {
         "a version cut down from an item is released by two people; keep it as a draft and have it approved (R-21)"
     )]
     NotApproved,
+    /// What is sealed to one release waits for no review.
+    #[error("a draft that is kept has no attachments; release it with them without keeping it")]
+    DraftAttachments,
     /// More drafts than are kept.
     #[error("{max} drafts are kept already; release or discard one")]
     TooManyDrafts {
@@ -413,6 +416,7 @@ impl Refusal {
             Self::OwnDraft => "own-draft",
             Self::NotApproved => "not-approved",
             Self::TooManyDrafts { .. } => "too-many-drafts",
+            Self::DraftAttachments => "draft-attachments",
             Self::NoDowngrade { .. } => "no-downgrade",
             Self::NoLicence { .. } => "no-licence",
             Self::Marking(_) => "marking",
@@ -485,6 +489,7 @@ impl Refusal {
             | Self::TooManySources { .. }
             | Self::Cut(_)
             | Self::DraftState { .. }
+            | Self::DraftAttachments
             | Self::UnknownRecipient { .. }
             | Self::OwnItem { .. }
             | Self::TooManyReceivers { .. }

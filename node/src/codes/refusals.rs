@@ -265,6 +265,11 @@ pub(super) const CODES: &[Code] = &[
         "Cut what the sentence names as well, or leave both in.",
     ),
     code(
+        "draft-attachments",
+        "A draft that waits for a second person has no attachments.",
+        "Keep it without them, or release it with them by `testudo release --attach`.",
+    ),
+    code(
         "too-many-drafts",
         "As many drafts are kept as a hub keeps.",
         "Release or discard some of those that `testudo drafts` lists.",

@@ -60,8 +60,8 @@ impl Hub {
         wanted: Box<KeepDraft>,
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
-        if self.drafts.len() >= DRAFTS_MAX {
-            return Err(Refusal::TooManyDrafts { max: DRAFTS_MAX });
+        if !wanted.draft.attachments.is_empty() {
+            return Err(Refusal::DraftAttachments);
         }
         let Some(from) = &wanted.from else {
             return self.store_draft(command, *wanted, None, out);
@@ -96,16 +96,7 @@ impl Hub {
         (draft, preview, person): (DraftId, Hash, Person),
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
-        let record = self.draft(draft)?;
-        if !matches!(record.state, DraftState::InReview | DraftState::Approved) {
-            return Err(Refusal::DraftState {
-                state: record.state.as_str(),
-                wanted: "in review",
-            });
-        }
-        if record.maker == person {
-            return Err(Refusal::OwnDraft);
-        }
+        self.in_review(draft, &person)?;
         let row = key::draft_bundle(draft);
         let act = DraftAct::Approve {
             draft,
@@ -114,6 +105,21 @@ impl Hub {
         };
         self.load_draft(command, act, row, out);
         Ok(())
+    }
+
+    /// A draft that this person may approve.
+    fn in_review(&self, draft: DraftId, person: &Person) -> Result<&DraftRecord, Refusal> {
+        let record = self.draft(draft)?;
+        if !matches!(record.state, DraftState::InReview | DraftState::Approved) {
+            return Err(Refusal::DraftState {
+                state: record.state.as_str(),
+                wanted: DraftState::InReview.as_str(),
+            });
+        }
+        if record.maker == *person {
+            return Err(Refusal::OwnDraft);
+        }
+        Ok(record)
     }
 
     /// Puts a draft up for review, or refuses it.
@@ -144,16 +150,17 @@ impl Hub {
                 preview: None,
             });
         }
-        self.commit_draft(command, record, out)
+        self.commit_draft(Step::default(), command, record, out)
     }
 
+    /// Stores a draft as part of a step, and answers once that is durable.
     fn commit_draft(
         &mut self,
+        mut step: Step,
         command: CommandId,
         record: DraftRecord,
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
-        let mut step = Step::default();
         step.put(Family::Body, key::draft(record.id), &record)?;
         step.then(After::Reply(
             command,
@@ -289,6 +296,9 @@ impl Hub {
         let KeepDraft {
             mut draft, person, ..
         } = wanted;
+        if self.drafts.len() >= DRAFTS_MAX {
+            return Err(Refusal::TooManyDrafts { max: DRAFTS_MAX });
+        }
         draft.derived = derived;
         // What could be released to nobody as it is, is told at once and not kept.
         let Draft {
@@ -314,17 +324,7 @@ impl Hub {
         };
         let mut step = Step::default();
         step.put_bytes(Family::Body, key::draft_bundle(record.id), bundle);
-        step.put(Family::Body, key::draft(record.id), &record)?;
-        step.then(After::Reply(
-            command,
-            Reply::Drafted {
-                draft: record.id,
-                state: record.state.as_str().to_owned(),
-            },
-        ));
-        self.drafts.insert(record.id, record);
-        self.commit(step, out);
-        Ok(())
+        self.commit_draft(step, command, record, out)
     }
 
     fn approve(
@@ -335,7 +335,8 @@ impl Hub {
         person: Person,
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
-        let mut record = self.draft(draft)?.clone();
+        // Somebody may have refused it while its bundle was read.
+        let mut record = self.in_review(draft, &person)?.clone();
         if self.preview(written(&record, bundle), Language::English)?.hash != preview {
             return Err(Refusal::PreviewChanged);
         }
@@ -345,7 +346,7 @@ impl Hub {
             time: self.now,
             preview: Some(preview),
         });
-        self.commit_draft(command, record, out)
+        self.commit_draft(Step::default(), command, record, out)
     }
 
     fn release_approved(
@@ -376,7 +377,7 @@ impl Hub {
         )
     }
 
-    fn draft(&self, draft: DraftId) -> Result<&DraftRecord, Refusal> {
+    pub(super) fn draft(&self, draft: DraftId) -> Result<&DraftRecord, Refusal> {
         self.drafts.get(&draft).ok_or(Refusal::NoSuchDraft { draft })
     }
 

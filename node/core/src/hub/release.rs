@@ -150,6 +150,10 @@ impl Hub {
         if release.draft.derived.is_some() && approved.is_none() {
             return Err(Refusal::NotApproved);
         }
+        // An approval is for one release: with that the draft is gone, or with the item that it was made from.
+        if let Some(approved) = &approved {
+            self.draft(approved.draft)?;
+        }
         let proposed = self.propose(release.draft)?;
         let verdicts = self.verdicts(&proposed);
         if self.preview_hash(&proposed, &verdicts)? != release.preview {
