@@ -30,6 +30,7 @@ mod own_logs;
 mod policies;
 mod proofs;
 pub mod read;
+mod receipt;
 mod receive;
 mod recipient_key;
 mod recovery;
