@@ -34,9 +34,11 @@ mod straight_line;
 mod carried;
 mod controls;
 mod course;
+mod expiry;
 mod invariants;
 mod key_turns;
 mod regressions;
+mod room;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

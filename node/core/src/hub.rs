@@ -17,6 +17,7 @@ mod recipient_key;
 mod release;
 mod reseal;
 mod restore;
+mod room;
 mod step;
 mod store_release;
 mod tick;
@@ -55,6 +56,7 @@ use recipient_key::WeeklyKey;
 use release::Job;
 use reseal::Resealing;
 pub use restore::{Anchor, HubConfig, RestoreError, Row};
+use room::Room;
 use step::Pending;
 pub use tick::{NEWEST_ROW, PUBLISHED_ROW};
 use witness::WitnessDesk;
@@ -114,6 +116,7 @@ pub struct Hub {
     loading: BTreeMap<LoadId, Loading>,
     packing: Option<Packing>,
     witness: WitnessDesk,
+    room: Room,
     checkpoint_size: u64,
     checkpoint_due: Timestamp,
     expiry_due: Timestamp,
@@ -164,6 +167,7 @@ impl Hub {
             Input::Loaded(id, row) => self.on_loaded(id, row, &mut out),
             Input::Sealed(id, result) => self.on_sealed(id, result, &mut out),
             Input::Policies(gate) => self.on_policies(*gate, &mut out),
+            Input::Room(has_room) => self.on_room(has_room, &mut out),
             Input::Tick => {
                 self.turn_keys(&mut out);
                 self.hear_early(&mut out);
@@ -179,6 +183,7 @@ impl Hub {
     fn on_command(&mut self, id: CommandId, command: Command, out: &mut Vec<Output>) {
         let done = match command {
             _ if self.fenced => Err(Refusal::Fenced),
+            _ if self.is_full() && room::begins_work(&command) => Err(Refusal::StorageFull),
             Command::Release(command) => self.ask_release(id, command, out),
             Command::Forward { item, to } => self.ask_forward(id, item, to, out),
             Command::Consent {
@@ -218,7 +223,12 @@ impl Hub {
         if self.fenced {
             return;
         }
-        let result = match Message::decode(frame) {
+        let message = Message::decode(frame);
+        if self.is_full() && matches!(message, Ok(Message::Content(_) | Message::Resealed(_))) {
+            self.turn_away(peer, out);
+            return;
+        }
+        let result = match message {
             Ok(Message::Content(bytes)) => Envelope::decode(&bytes)
                 .map_err(|error| PeerFault::of(&error))
                 .and_then(|envelope| self.on_envelope(peer, envelope, &bytes, out)),

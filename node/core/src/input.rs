@@ -38,6 +38,8 @@ pub enum Input {
     Loaded(LoadId, Option<Vec<u8>>),
     /// A sealing has been carried out.
     Sealed(SealId, Result<Vec<u8>, SealError>),
+    /// Whether the disk has room for new work.
+    Room(bool),
     /// Other policies under the same charter are put in force.
     Policies(Box<Gate>),
     /// Time has passed.

@@ -154,6 +154,11 @@ pub enum Refusal {
         "hub is fenced: its ledger is behind its anchor or its peers; restore the missing entries before releasing"
     )]
     Fenced,
+    /// The disk is too full for new work.
+    #[error(
+        "the disk of this hub is nearly full, nothing new is released or taken; make room, it goes on by itself"
+    )]
+    StorageFull,
     /// Sealing failed, or a structure is over the limit: ours to mend.
     #[error("{what}; this is a defect, please report it")]
     Internal {
@@ -208,6 +213,7 @@ impl Refusal {
             Self::Erased { .. } => "erased",
             Self::NoEvidence { .. } => "no-evidence",
             Self::Fenced => "fenced",
+            Self::StorageFull => "storage-full",
             Self::Internal { .. } => "internal",
         }
     }
@@ -236,7 +242,7 @@ impl Refusal {
             | Self::NoSuchQuestion { .. }
             | Self::Erased { .. }
             | Self::NoEvidence { .. } => RefusalKind::NotFound,
-            Self::Busy { .. } | Self::Fenced => RefusalKind::Later,
+            Self::Busy { .. } | Self::Fenced | Self::StorageFull => RefusalKind::Later,
             Self::Internal { .. } => RefusalKind::Internal,
         }
     }

@@ -84,6 +84,7 @@ impl Hub {
             charter: charter.version().get(),
             policies: self.gate.policies(),
             fenced: self.fenced,
+            storage_full: self.is_full(),
             ledger_entries: self.ledger.size().get(),
             ledger_root: self.ledger.root().digest().to_hex(),
             checkpoint: self.checkpoint_view(),
