@@ -4,6 +4,7 @@
 //! DIR/hub.toml                configuration
 //! DIR/card.json               what this hub shows to be admitted
 //! DIR/keys/*                  secrets, one file for each purpose, readable by the owner alone
+//! DIR/keys/openings/*         the keys of each week that the ledger's openings are sealed under
 //! DIR/charter/charter.note    the charter that this hub follows
 //! DIR/anchor/anchor.json      how far the ledger had come
 //! DIR/store/                  the database
@@ -170,6 +171,11 @@ impl HubFolder {
         Ok(StorageKey::from_bytes(seed(&self.config.keys, STORAGE)?))
     }
 
+    /// The folder of the keys that openings of the ledger are sealed under.
+    pub fn opening_keys(&self) -> PathBuf {
+        self.config.keys.join(OPENINGS)
+    }
+
     /// The charter that this hub follows.
     ///
     /// # Errors
@@ -199,6 +205,7 @@ const LEDGER: &str = "ledger.key";
 const GOVERNANCE: &str = "governance.key";
 const AUDIENCE: &str = "audience.key";
 const STORAGE: &str = "storage.key";
+const OPENINGS: &str = "openings";
 const IDENTITY: &str = "recipient.age";
 const CLASSICAL: &str = "recipient-classical.age";
 

@@ -19,6 +19,7 @@ mod waiting;
 mod bad_input;
 mod courier;
 mod delivery;
+mod disk;
 mod erasure;
 mod gate_off;
 mod leaks;

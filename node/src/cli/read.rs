@@ -59,6 +59,8 @@ pub(super) async fn status(at: StatusAt, what: Option<StatusWhat>) -> Result<Ans
 fn status_text(status: &Status) -> String {
     let health = if status.fenced {
         "FENCED: the ledger is behind its anchor or its peers; nothing is signed or released"
+    } else if status.storage_full {
+        "DISK NEARLY FULL: nothing new is released or taken until there is room"
     } else {
         "running"
     };

@@ -86,10 +86,49 @@ fn a_newer_format_is_refused_unchanged() {
     assert!(
         error
             .to_string()
-            .contains("data format 7, this binary knows up to 1"),
+            .contains("data format 7, this binary knows up to 2"),
         "{error}"
     );
     assert_eq!(image(folder.path()), before);
+}
+
+#[test]
+fn a_format_from_before_the_first_release_is_refused_unchanged() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    let db = options::open(&folder.path().join("db"), false).unwrap();
+    db.put_opt("format", 1_u32.to_le_bytes(), &options::durable())
+        .unwrap();
+    drop(db);
+    let before = image(folder.path());
+    let error = refused(folder.path(), key(), "se");
+    assert!(
+        matches!(
+            error,
+            OpenError::Older {
+                found: 1,
+                known: FORMAT,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(image(folder.path()), before);
+}
+
+#[test]
+fn a_claimed_folder_is_nobody_elses_and_has_no_database_yet() {
+    let folder = tempfile::tempdir().unwrap();
+    let claim = Claim::take(folder.path()).unwrap();
+    assert!(claim.is_empty().unwrap());
+    assert!(matches!(
+        refused(folder.path(), key(), "se"),
+        OpenError::InUse { .. }
+    ));
+    assert!(!folder.path().join("db").exists());
+    drop(claim);
+    drop(open(folder.path()));
+    assert!(!Claim::take(folder.path()).unwrap().is_empty().unwrap());
 }
 
 #[test]
