@@ -111,7 +111,6 @@ impl Report {
             "cases": self.cases,
             "passed": self.passed,
             "failed": self.failed.len(),
-            "failed_cases": self.failed,
             "deviations": deviations,
         })
     }
