@@ -20,6 +20,7 @@ mod attachments;
 mod bad_input;
 mod courier;
 mod delivery;
+mod disk;
 mod erasure;
 mod gate_off;
 mod health;

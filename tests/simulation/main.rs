@@ -36,11 +36,13 @@ mod attachments;
 mod carried;
 mod controls;
 mod course;
+mod expiry;
 mod invariants;
 mod key_turns;
 mod onward;
 mod own_acts;
 mod regressions;
+mod room;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -23,6 +23,7 @@ mod recipient_key;
 mod release;
 mod reseal;
 mod restore;
+mod room;
 mod serve;
 mod sources;
 mod step;
@@ -67,6 +68,7 @@ use recipient_key::WeeklyKey;
 use release::Job;
 use reseal::Resealing;
 pub use restore::{Anchor, HubConfig, RestoreError, Row};
+use room::Room;
 use step::Pending;
 pub use tick::{NEWEST_ROW, PUBLISHED_ROW};
 use witness::WitnessDesk;
@@ -133,6 +135,7 @@ pub struct Hub {
     loading: BTreeMap<LoadId, Loading>,
     packing: Option<Packing>,
     witness: WitnessDesk,
+    room: Room,
     checkpoint_size: u64,
     checkpoint_due: Timestamp,
     expiry_due: Timestamp,
@@ -193,6 +196,7 @@ impl Hub {
             Input::Blob(id, done) => self.on_blob(id, done, &mut out),
             Input::Policies(gate) => self.on_policies(*gate, &mut out),
             Input::Keys(keys) => self.on_keys(*keys, &mut out),
+            Input::Room(has_room) => self.on_room(has_room, &mut out),
             // Everything here signs.
             Input::Tick | Input::Stop if self.revoked => {}
             Input::Tick => {
@@ -213,6 +217,7 @@ impl Hub {
             _ if self.fenced => Err(Refusal::Fenced),
             Command::OwnAct(bytes) => self.hand_in_own_act(id, &bytes, out),
             _ if self.revoked => Err(Refusal::KeyRevoked),
+            _ if self.is_full() && room::begins_work(&command) => Err(Refusal::StorageFull),
             Command::Release(command) => self.ask_release(id, command, out),
             Command::Forward { item, to } => self.ask_forward(id, item, to, out),
             Command::Consent {
@@ -255,6 +260,9 @@ impl Hub {
         }
         let result = match Message::decode(frame) {
             Ok(message) if self.revoked && !is_about_own_acts(&message) => return,
+            Ok(Message::Content(_) | Message::Resealed(_)) if self.is_full() => {
+                return self.turn_away(peer, out);
+            }
             Ok(Message::Content(bytes)) => Envelope::decode(&bytes)
                 .map_err(|error| PeerFault::of(&error))
                 .and_then(|envelope| self.on_envelope(peer, envelope, &bytes, out)),

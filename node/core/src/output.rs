@@ -278,6 +278,16 @@ pub enum Event {
         /// Which, from 0.
         number: u32,
     },
+    /// The disk has become too full for new work, or has room again.
+    Room {
+        /// Which of the two.
+        has_room: bool,
+    },
+    /// The disk has no room for what a peer sent: it keeps that, and sends it again.
+    TurnedAway {
+        /// Who.
+        peer: HubId,
+    },
     /// A checkpoint has been signed.
     Checkpoint {
         /// Entries covered.

@@ -233,6 +233,11 @@ pub enum Refusal {
         /// Whose.
         originator: HubId,
     },
+    /// The disk is too full for new work.
+    #[error(
+        "the disk of this hub is nearly full, nothing new is released or taken; make room, it goes on by itself"
+    )]
+    StorageFull,
     /// Sealing failed, or a structure is over the limit: ours to mend.
     #[error("{what}; this is a defect, please report it")]
     Internal {
@@ -350,6 +355,7 @@ impl Refusal {
             Self::OwnAct(_) => "own-act",
             Self::KeyRevoked => "key-revoked",
             Self::InDoubt { .. } => "in-doubt",
+            Self::StorageFull => "storage-full",
             Self::Internal { .. } => "internal",
         }
     }
@@ -388,9 +394,11 @@ impl Refusal {
             | Self::NoSuchQuestion { .. }
             | Self::Erased { .. }
             | Self::NoEvidence { .. } => RefusalKind::NotFound,
-            Self::Busy { .. } | Self::TooManyFetches { .. } | Self::Fenced | Self::KeyRevoked => {
-                RefusalKind::Later
-            }
+            Self::Busy { .. }
+            | Self::TooManyFetches { .. }
+            | Self::Fenced
+            | Self::KeyRevoked
+            | Self::StorageFull => RefusalKind::Later,
             Self::Internal { .. } => RefusalKind::Internal,
         }
     }

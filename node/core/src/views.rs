@@ -370,6 +370,8 @@ pub struct Status {
     pub policies: Hash,
     /// Whether it may not sign or release.
     pub fenced: bool,
+    /// Whether its disk is so full that nothing new is released or taken.
+    pub storage_full: bool,
     /// Entries in the ledger.
     pub ledger_entries: u64,
     /// Root over them, in hexadecimal.

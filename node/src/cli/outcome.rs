@@ -9,7 +9,7 @@ use crate::api::{ErrorBody, Problem};
 use crate::config::ConfigError;
 use crate::folder::FolderError;
 use crate::process::StartError;
-use crate::store::{OpenError, ReadSecretError};
+use crate::store::{OpenError, ReadError, ReadSecretError};
 use crate::transport;
 
 /// Exit codes, as in sysexits where there is one.
@@ -87,7 +87,11 @@ impl From<StartError> for Failure {
             StartError::Folder(error) => return error.into(),
             StartError::Open(OpenError::InUse { .. }) => (exit::LATER, "folder-in-use"),
             StartError::Open(OpenError::NotWritable { .. }) => (exit::CANNOT_CREATE, "folder-not-writable"),
-            StartError::Open(_) | StartError::Read(_) | StartError::Anchor(_) => (exit::DATA, "database"),
+            StartError::Open(OpenError::OpeningKeys(_)) => (exit::PERMISSION, "opening-keys"),
+            StartError::Read(ReadError::NoOpeningKey { .. }) => (exit::CONFIG, "opening-key-missing"),
+            StartError::Open(_) | StartError::Read(_) | StartError::Anchor(_) | StartError::Unfinished(_) => {
+                (exit::DATA, "database")
+            }
             StartError::Blobs(_) => (exit::CANNOT_CREATE, "folder-not-writable"),
             StartError::Policies(_) | StartError::Gate(_) | StartError::Restore(_) => (exit::CONFIG, "start"),
             StartError::Approval { .. } | StartError::ReadApproval { .. } => (exit::CONFIG, "approval"),
@@ -104,7 +108,10 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
+        // Libraries add lines and full stops.
         let cause_text = cause.to_string();
+        let words: Vec<&str> = cause_text.split_whitespace().collect();
+        let cause_text = words.join(" ").trim_end_matches('.').to_owned();
         if !text.contains(&cause_text) {
             text.push_str(": ");
             text.push_str(&cause_text);

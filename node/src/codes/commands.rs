@@ -129,6 +129,16 @@ pub(super) const CODES: &[Code] = &[
         "Mount the right folder, or restore it. Nothing was changed, and no empty database was put in its place.",
     ),
     code(
+        "opening-keys",
+        "The folder of opening keys, under which the ledger's meaning is sealed, or a file in it cannot be used.",
+        "The sentence names the file: give it to the hub's user with mode 0600, its folder with mode 0700, or restore it.",
+    ),
+    code(
+        "opening-key-missing",
+        "A key that openings of the ledger are sealed under is gone, and no erasure has destroyed it.",
+        "Restore the file that the sentence names from the backup of `keys/openings`, and start again.",
+    ),
+    code(
         "folder-in-use",
         "Another process has the data folder open.",
         "Stop that hub first; the sentence names its process.",

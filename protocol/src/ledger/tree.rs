@@ -24,7 +24,6 @@ pub const TICK_ENTRIES: u64 = 64;
 #[derive(Debug)]
 pub struct Ledger {
     origin: String,
-    leaves: Vec<Leaf>,
     tree: Tree,
     durable: u64,
 }
@@ -109,7 +108,6 @@ impl Ledger {
         let origin = Self::origin_of(realm, hub);
         Self {
             origin,
-            leaves: Vec::new(),
             tree: Tree::new(),
             durable: 0,
         }
@@ -140,15 +138,11 @@ impl Ledger {
             if found != index {
                 return Err(RestoreError::Missing { index });
             }
-            ledger.push(Leaf::from_bytes(bytes).ok_or(RestoreError::Malformed { index })?);
+            let leaf = Leaf::from_bytes(bytes).ok_or(RestoreError::Malformed { index })?;
+            ledger.tree.append(leaf.hash());
         }
         ledger.durable = ledger.size().get();
         Ok(ledger)
-    }
-
-    fn push(&mut self, leaf: Leaf) {
-        self.tree.append(leaf.hash());
-        self.leaves.push(leaf);
     }
 
     /// The origin line.
@@ -208,7 +202,7 @@ impl Ledger {
         let opening = Opening::new(Salt::generate(entropy), record);
         let leaf = opening.leaf(&self.origin, index)?;
         let opening = opening.to_bytes()?;
-        self.push(leaf);
+        self.tree.append(leaf.hash());
         Ok(Appended { index, leaf, opening })
     }
 
@@ -217,23 +211,15 @@ impl Ledger {
         self.durable = self.durable.max(size.min(self.size().get()));
     }
 
-    /// The leaf at an index.
-    pub fn leaf(&self, index: u64) -> Option<Leaf> {
-        usize::try_from(index)
-            .ok()
-            .and_then(|index| self.leaves.get(index))
-            .copied()
-    }
-
     /// Proves that the decision behind an opening stands in this tree, durably.
     ///
     /// # Errors
     /// [`RecordedError`] if it is not durable, not a decision, or another entry's opening.
     pub fn recorded(&self, index: u64, opening: &[u8]) -> Result<Recorded, RecordedError> {
         let durable = self.durable;
-        let leaf = self.leaf(index).filter(|_| index < durable);
-        let leaf = leaf.ok_or(RecordedError::NotDurable { index, durable })?;
-        let opening = Opening::read(opening, &leaf, &self.origin, index)?;
+        let hash = self.tree.leaf(LeafIndex::new(index)).filter(|_| index < durable);
+        let hash = hash.ok_or(RecordedError::NotDurable { index, durable })?;
+        let (opening, leaf) = Opening::read_hashed(opening, &hash, &self.origin, index)?;
         let Entry::Decision(decision) = opening.record().entry.clone() else {
             return Err(RecordedError::NotADecision { index });
         };

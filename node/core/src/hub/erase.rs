@@ -5,8 +5,9 @@
 //! envelopes, so that the chains of receivers stay whole; an entry that says that it was done and on what
 //! basis; and the id, which is refused from then on, however it comes back.
 //!
-//! Expiry goes the same way as a withdrawal: at the instant that the originator's label names, every holder
-//! destroys the content, enters that it did, and tells whoever sent it.
+//! Expiry destroys the content and the envelopes alike: at the instant that the originator's label names, every
+//! holder does so, enters it, and tells whoever sent the item. The record stays and says that it expired, and so
+//! does what the ledger says.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +24,7 @@ use super::step::{After, Step};
 use super::{Hub, Loading};
 use crate::input::{CommandId, LoadId};
 use crate::output::{Family, Output};
-use crate::records::{DeliveryState, ErasedRecord, ItemState, key};
+use crate::records::{DeliveryState, ErasedRecord, ItemRecord, ItemState, key};
 use crate::refusal::Refusal;
 use crate::views::Reply;
 
@@ -35,11 +36,17 @@ const EXPIRED_MAX: usize = 64;
 
 /// An erasure that is reading the envelopes it has to cut down to their outer parts.
 pub(super) struct Erasure {
-    command: CommandId,
-    item: ItemId,
-    basis: Basis,
+    cause: Cause,
     to_read: Vec<EnvelopeHash>,
     outers: Vec<(EnvelopeHash, Vec<u8>)>,
+}
+
+/// Why something is destroyed.
+enum Cause {
+    /// Somebody has ordered it, on a legal basis: the item in all versions.
+    Law(CommandId, ItemId, Basis),
+    /// Its time is over: one version.
+    Expired(ItemRef),
 }
 
 impl Hub {
@@ -88,17 +95,21 @@ impl Hub {
         if !self.entries_about.contains_key(&item) {
             return Err(Refusal::NoSuchItem { item });
         }
-        let sent = self.deliveries.of_item(item);
-        let made: BTreeSet<EnvelopeHash> = sent.map(|delivery| delivery.envelope).collect();
+        let to_read = self.envelopes_of(item, |_| true);
         let erasure = Erasure {
-            command,
-            item,
-            basis,
-            to_read: made.into_iter().collect(),
+            cause: Cause::Law(command, item, basis),
+            to_read,
             outers: Vec::new(),
         };
         self.go_on_erasing(erasure, out);
         Ok(())
+    }
+
+    /// The envelopes in which we sent items, each once.
+    fn envelopes_of(&self, item: ItemId, wanted: impl Fn(&ItemRef) -> bool) -> Vec<EnvelopeHash> {
+        let sent = self.deliveries.of_item(item).filter(|sent| wanted(&sent.item));
+        let made: BTreeSet<EnvelopeHash> = sent.map(|delivery| delivery.envelope).collect();
+        made.into_iter().collect()
     }
 
     fn go_on_erasing(&mut self, erasure: Erasure, out: &mut Vec<Output>) {
@@ -108,9 +119,22 @@ impl Hub {
             out.push(Output::Load(load, Family::Envelope, key::envelope(envelope)));
             return;
         }
-        let command = erasure.command;
-        if let Err(refusal) = self.erase(erasure, out) {
-            out.push(Output::Reply(command, Err(refusal)));
+        let Erasure { cause, outers, .. } = erasure;
+        let mut step = Step::default();
+        for (envelope, outer) in outers {
+            step.put_bytes(Family::Envelope, key::outer(envelope), outer);
+            step.erase(Family::Envelope, key::envelope(envelope));
+        }
+        match cause {
+            Cause::Law(command, item, basis) => {
+                if let Err(refusal) = self.erase(step, command, item, basis, out) {
+                    out.push(Output::Reply(command, Err(refusal)));
+                }
+            }
+            // A record is far below the codec's limit.
+            Cause::Expired(item) => {
+                let _bounded = self.expire_one(step, item, out);
+            }
         }
     }
 
@@ -131,19 +155,14 @@ impl Hub {
 
     /// Everything in one step: a crash leaves all of it or nothing, and files that still hold erased bytes
     /// are cleaned again at the next start.
-    fn erase(&mut self, erasure: Erasure, out: &mut Vec<Output>) -> Result<(), Refusal> {
-        let Erasure {
-            command,
-            item,
-            basis,
-            outers,
-            ..
-        } = erasure;
-        let mut step = Step::default();
-        for (envelope, outer) in outers {
-            step.put_bytes(Family::Envelope, key::outer(envelope), outer);
-            step.erase(Family::Envelope, key::envelope(envelope));
-        }
+    fn erase(
+        &mut self,
+        mut step: Step,
+        command: CommandId,
+        item: ItemId,
+        basis: Basis,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
         self.tell_holders(&mut step, item)?;
         let entries: Vec<u64> = self
             .entries_about
@@ -277,7 +296,7 @@ impl Hub {
         Ok(())
     }
 
-    /// Destroys the content of items whose time is over. Their records stay and say so.
+    /// Begins to destroy the content of items whose time is over. Their records stay and say so.
     pub(super) fn expire(&mut self, out: &mut Vec<Output>) {
         if self.fenced || self.now < self.expiry_due {
             return;
@@ -291,34 +310,42 @@ impl Hub {
             .take(EXPIRED_MAX)
             .collect();
         for item in due {
-            let mut step = Step::default();
-            if self.expire_one(&mut step, item).is_ok() {
-                self.commit(step, out);
-            }
+            let erasure = Erasure {
+                cause: Cause::Expired(item),
+                to_read: self.envelopes_of(item.item, |sent| *sent == item),
+                outers: Vec::new(),
+            };
+            self.go_on_erasing(erasure, out);
         }
     }
 
-    fn expire_one(&mut self, step: &mut Step, item: ItemRef) -> Result<(), Refusal> {
-        let Some(record) = self.items.get_mut(&item) else {
+    /// In one step, like an erasure. Its receipts follow once it is durable.
+    fn expire_one(&mut self, mut step: Step, item: ItemRef, out: &mut Vec<Output>) -> Result<(), Refusal> {
+        let live =
+            |record: &&mut ItemRecord| matches!(record.state, ItemState::Released | ItemState::Corrected);
+        // It may have been withdrawn or erased while its envelopes were read.
+        let Some(record) = self.items.get_mut(&item).filter(live) else {
             return Ok(());
         };
         let originator = record.originator;
         record.state = ItemState::Expired;
         step.put(Family::Item, key::item(item), record)?;
         step.erase(Family::Body, key::item(item));
-        self.titles.remove(&item);
-        self.destroy_attachments(step, item);
-        self.objects.forget(item);
-        self.enter(
-            step,
-            Entry::Purged {
-                up_to: item,
-                originator,
-            },
-        )?;
-        for (carrier, envelope) in self.carriers(item) {
-            self.give_receipt(step, carrier, Act::Purged, envelope, item)?;
+        for receiver in self.forwarded_to(item) {
+            step.erase(Family::Body, key::delivery(item, receiver));
         }
+        self.titles.remove(&item);
+        self.destroy_attachments(&mut step, item);
+        self.objects.forget(item);
+        let entry = Entry::Purged {
+            up_to: item,
+            originator,
+        };
+        self.enter(&mut step, entry)?;
+        for (carrier, envelope) in self.carriers(item) {
+            self.give_receipt(&mut step, carrier, Act::Purged, envelope, item)?;
+        }
+        self.commit(step, out);
         Ok(())
     }
 

@@ -94,6 +94,7 @@ impl Hub {
             approvals: self.approval_views(),
             policies: self.gate.policies(),
             fenced: self.fenced,
+            storage_full: self.is_full(),
             ledger_entries: self.ledger.size().get(),
             ledger_root: self.ledger.root().digest().to_hex(),
             checkpoint: self.checkpoint_view(),

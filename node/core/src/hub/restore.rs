@@ -22,6 +22,7 @@ use super::audience::PeerKey;
 use super::deliveries::Deliveries;
 use super::objects::ObjectIndex;
 use super::recipient_key::WeeklyKey;
+use super::room::Room;
 use super::step::Step;
 use super::tick::PUBLISHED_ROW;
 use super::witness::{AHEAD_ROW, WitnessDesk};
@@ -170,6 +171,7 @@ impl Hub {
             loading: BTreeMap::new(),
             packing: None,
             witness: WitnessDesk::default(),
+            room: Room::default(),
             checkpoint_size: anchor.map_or(0, |anchor| anchor.size),
             checkpoint_due: now.plus_millis(tick_millis),
             expiry_due: now,
