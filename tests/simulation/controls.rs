@@ -155,6 +155,17 @@ fn a_changed_ledger_is_caught() {
 }
 
 #[test]
+fn an_opening_that_is_gone_without_an_erasure_is_caught() {
+    let mut world = settled();
+    let disk = &mut world.station(hub("FR")).disk;
+    disk.tear_out(Family::Opening, &key::index(0));
+    must_break(
+        invariants::invariant_ledgers_only_grow_and_verify(&world, hub("FR")),
+        "ledgers_only_grow_and_verify",
+    );
+}
+
+#[test]
 fn a_shortened_ledger_is_caught() {
     let mut world = settled();
     let disk = &mut world.station(hub("FR")).disk;

@@ -144,6 +144,17 @@ impl Disk {
         self.row(Family::Body, &key::item(item)).is_some()
     }
 
+    /// How many rows there are from which the content of one version could be had.
+    pub fn content_rows(&self, item: ItemRef) -> usize {
+        let bodies = (self.family(Family::Body)).filter(|(row, _)| row.starts_with(&key::item(item)));
+        let sent = self.deliveries().filter(|sent| sent.item == item);
+        let envelopes = sent.filter(|sent| {
+            let row = self.row(Family::Envelope, &key::envelope(sent.envelope));
+            row.is_some()
+        });
+        bodies.count() + envelopes.count()
+    }
+
     /// All attachments.
     pub fn blobs(&self) -> impl Iterator<Item = BlobRecord> {
         self.records(Family::Blob)

@@ -1,12 +1,12 @@
-//! Items whose time is over: destroyed by every holder by itself, entered, and said to whoever sent them.
+//! Items that are to be destroyed: because their time is over, which every holder does by itself, enters, and says
+//! to whoever sent them; or by law.
 
 use testudo_core::input::Command;
-use testudo_core::output::Family;
-use testudo_core::records::{ItemState, key};
+use testudo_core::records::ItemState;
 use testudo_protocol::id::{HubId, ItemRef};
-use testudo_protocol::ledger::Entry;
+use testudo_protocol::ledger::{Basis, Entry};
 
-use crate::course::{amber_for, finish, quiet, states, tell, until};
+use crate::course::{amber_for, finish, previewed, quiet, states, tell, until};
 use crate::federation::{Federation, hub};
 use crate::world::World;
 
@@ -20,24 +20,10 @@ const LATER_MILLIS: u64 = 120_000;
 fn short_lived(world: &mut World) -> ItemRef {
     let mut label = amber_for(&["DE"]);
     label.expires_at = world.clock(hub("FR")).seconds() + LIFE_SECONDS;
-    world.preview(hub("FR"), "release", label, None).expect("holds");
+    previewed(world, "FR", "release", &label, None);
     until(world, "FR reports Receipted");
     let own = world.stations[&hub("FR")].disk.items().next();
     own.expect("it is on disk").item
-}
-
-/// The rows of a disk from which content could be had.
-fn content_rows(world: &World, at: HubId, item: ItemRef) -> usize {
-    let disk = &world.stations[&at].disk;
-    let bodies = disk
-        .family(Family::Body)
-        .filter(|(row, _)| row.starts_with(&key::item(item)));
-    let sent = disk.deliveries().filter(|sent| sent.item == item);
-    let envelopes = sent.filter(|sent| {
-        disk.row(Family::Envelope, &key::envelope(sent.envelope))
-            .is_some()
-    });
-    bodies.count() + envelopes.count()
 }
 
 fn purged_entries(world: &World, at: HubId, item: ItemRef) -> usize {
@@ -50,7 +36,7 @@ fn purged_entries(world: &World, at: HubId, item: ItemRef) -> usize {
 #[track_caller]
 fn assert_expired(world: &World, at: HubId, item: ItemRef) {
     assert_eq!(states(world, at, item.item), [ItemState::Expired], "{at}");
-    assert_eq!(content_rows(world, at, item), 0, "{at}");
+    assert_eq!(world.stations[&at].disk.content_rows(item), 0, "{at}");
     assert_eq!(purged_entries(world, at, item), 1, "{at}");
 }
 
@@ -60,7 +46,7 @@ fn an_expired_item_is_destroyed_by_every_holder_by_itself() {
     let item = short_lived(&mut world);
     for at in ["FR", "DE"] {
         assert!(
-            content_rows(&world, hub(at), item) > 0,
+            world.stations[&hub(at)].disk.content_rows(item) > 0,
             "{at}: there is something to destroy"
         );
     }
@@ -76,11 +62,8 @@ fn an_expired_item_is_destroyed_by_every_holder_by_itself() {
     );
 }
 
-/// A copy that a holder sent onward with consent is its own row, and goes too.
-#[test]
-fn a_forwarded_copy_of_an_expired_item_is_destroyed_too() {
-    let mut world = quiet();
-    let item = short_lived(&mut world);
+/// FR consents to it, and DE gives the item to EEAS: the signed part of that is a row of its own.
+fn forwarded(world: &mut World, item: ItemRef) {
     let consent = Command::Consent {
         item: item.item,
         holder: hub("DE"),
@@ -88,21 +71,39 @@ fn a_forwarded_copy_of_an_expired_item_is_destroyed_too() {
         until: world.clock(hub("FR")).plus_millis(20_000),
         purpose: "onward".to_owned(),
     };
-    tell(&mut world, "FR", "consent", consent);
-    until(&mut world, "DE hears FR consent");
+    tell(world, "FR", "consent", consent);
+    until(world, "DE hears FR consent");
     let to = hub("EEAS");
-    tell(
-        &mut world,
-        "DE",
-        "forward",
-        Command::Forward { item: item.item, to },
-    );
-    until(&mut world, "DE reports Receipted");
+    tell(world, "DE", "forward", Command::Forward { item: item.item, to });
+    until(world, "DE reports Receipted");
+}
+
+#[test]
+fn a_forwarded_copy_of_an_expired_item_is_destroyed_too() {
+    let mut world = quiet();
+    let item = short_lived(&mut world);
+    forwarded(&mut world, item);
     world.leap(LATER_MILLIS);
     let world = finish(world);
     for at in ["FR", "DE", "EEAS"] {
         assert_expired(&world, hub(at), item);
     }
+}
+
+#[test]
+fn a_forwarded_copy_of_an_erased_item_is_destroyed_too() {
+    let mut world = quiet();
+    let item = short_lived(&mut world);
+    forwarded(&mut world, item);
+    let basis: Basis = "gdpr-17.1.d".parse().expect("a code");
+    let erase = Command::Erase {
+        item: item.item,
+        basis,
+    };
+    tell(&mut world, "DE", "erase", erase);
+    until(&mut world, "DE has done erase");
+    // Not played on to the end, whose checks take whatever a hub does not know any more for a loss.
+    assert_eq!(world.stations[&hub("DE")].disk.content_rows(item), 0);
 }
 
 /// Whoever was away gets the outer part alone, so that the chain stays whole.
@@ -114,7 +115,7 @@ fn an_item_that_expired_before_it_was_sent_is_not_sent() {
     until(&mut world, "FR has lost DE");
     let mut label = amber_for(&["DE"]);
     label.expires_at = world.clock(hub("FR")).seconds() + LIFE_SECONDS;
-    world.preview(hub("FR"), "release", label, None).expect("holds");
+    previewed(&mut world, "FR", "release", &label, None);
     until(&mut world, "FR has done release");
     let item = world.stations[&hub("FR")]
         .disk

@@ -3,7 +3,7 @@
 use testudo_core::input::{Command, Input};
 use testudo_core::records::{DeliveryState, ItemState};
 
-use crate::course::{amber_for, finish, quiet, released, states, tell, until};
+use crate::course::{amber_for, finish, previewed, quiet, released, states, tell, until};
 use crate::federation::hub;
 use crate::world::World;
 
@@ -24,7 +24,7 @@ fn a_full_disk_refuses_what_is_new_and_not_what_takes_back() {
     room(&mut world, "FR", false);
     assert!(is_full(&world, "FR"));
     let label = amber_for(&["DE"]);
-    world.preview(hub("FR"), "release", label, None).expect("holds");
+    previewed(&mut world, "FR", "release", &label, None);
     until(&mut world, "FR is asked to release");
     assert_eq!(world.counts["refused release storage-full"], 1);
     tell(&mut world, "FR", "retract", Command::Retract { item });

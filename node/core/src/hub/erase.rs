@@ -269,6 +269,9 @@ impl Hub {
             }
             step.erase(Family::Item, key::item(version));
             step.erase(Family::Body, key::item(version));
+            for receiver in self.forwarded_to(version) {
+                step.erase(Family::Body, key::delivery(version, receiver));
+            }
             self.items.remove(&version);
             self.titles.remove(&version);
             self.objects.forget(version);
