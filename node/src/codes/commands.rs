@@ -150,7 +150,7 @@ pub(super) const CODES: &[Code] = &[
     ),
     code(
         "network",
-        "The hub cannot listen on its address, most often because another process has the UDP port.",
+        "The hub cannot listen on its address, most often because another process has its UDP or TCP port.",
         "Stop that process or set another `network.listen`.",
     ),
     code(
