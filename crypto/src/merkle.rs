@@ -152,6 +152,21 @@ impl Frontier {
         }
     }
 
+    /// The edge of a tree of this size, from what [`Frontier::subtrees`] gave; `None` if the number of hashes is
+    /// not that of such an edge. Whether they are those of the tree shows in its root alone.
+    pub fn from_subtrees(size: TreeSize, subtrees: Vec<Digest>) -> Option<Self> {
+        let fits = subtrees.len() as u64 == u64::from(size.get().count_ones());
+        fits.then_some(Self {
+            size: size.get(),
+            subtrees,
+        })
+    }
+
+    /// The roots of the complete subtrees along the edge, the largest first.
+    pub fn subtrees(&self) -> &[Digest] {
+        &self.subtrees
+    }
+
     /// Appends one leaf, given as its leaf hash.
     pub fn append(&mut self, leaf_hash: Digest) {
         let mut node = leaf_hash;

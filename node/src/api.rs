@@ -16,8 +16,8 @@ mod socket;
 pub use answer::{ErrorBody, Problem};
 pub use attachments::{AttachmentLine, StagedBody};
 pub use body::{
-    AttachmentBody, ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, EraseBody, ForwardBody,
-    ItemDocument, ReleaseBody,
+    AttachmentBody, ConfirmBody, ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, EraseBody,
+    ForwardBody, ItemDocument, ReleaseBody,
 };
 pub use courier::PARCEL_HEADER;
 pub use health::{HealthListener, ListenError, listen};

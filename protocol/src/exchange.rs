@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 use testudo_crypto::attachment::PIECE_BYTES_MAX;
 
 use crate::charter::OwnHead;
-use crate::id::{AudienceId, CharterVersion, EnvelopeHash, Hash, HubId, ItemRef, Sequence};
+use crate::id::{AudienceId, CharterVersion, EnvelopeHash, Hash, HubId, ItemRef, Sequence, Timestamp};
 use crate::receipt::Act;
 use crate::wire::{self, DecodeError};
 
 const SCHEMA: u16 = 1;
 const VERSION: u16 = 1;
 
-/// Largest control message, in bytes: a token, a sealed notice.
-pub const CONTROL_BYTES_MAX: usize = 16 * 1024;
+/// Largest control message, in bytes: a token, a sealed notice, a proof with the cosignatures of a hundred hubs.
+pub const CONTROL_BYTES_MAX: usize = 32 * 1024;
 
 /// Most entries of [`Control::OwnHeads`]: as many as fit a control message; the rest follows in another.
 pub const OWN_HEADS_MAX: usize = 128;
@@ -138,7 +138,59 @@ pub enum Control {
     },
     /// One act by which a member decides about itself.
     OwnAct(Vec<u8>),
+    /// Asks how far the addressee has taken over the asker's logs.
+    HeadsAsk,
+    /// The last outer part of each of those logs, as the asker signed it.
+    Heads {
+        /// Outer parts, at most [`HEADS_MAX`].
+        outers: Vec<Vec<u8>>,
+        /// Whether no more follow.
+        last: bool,
+    },
+    /// Asks for leaves of a ledger: its own from its owner, or the asker's own from whoever mirrors it.
+    LeavesAsk {
+        /// Whose ledger.
+        owner: HubId,
+        /// The first leaf wanted, at the start of a tile.
+        from: u64,
+    },
+    /// One tile of leaves.
+    Leaves {
+        /// Whose ledger.
+        owner: HubId,
+        /// The first leaf.
+        from: u64,
+        /// The leaves; none where the sender has no more.
+        tile: Vec<u8>,
+        /// Size of the checkpoint that the proof leads to, or of what the mirror keeps.
+        size: u64,
+        /// From the owner: the tree up to the end of the tile is a prefix of that checkpoint.
+        proof: Vec<Hash>,
+    },
+    /// Asks to be shown that the decision behind an envelope stands in the addressee's ledger.
+    ProofAsk {
+        /// The envelope, sent to the asker.
+        envelope: EnvelopeHash,
+        /// The entry that its header names.
+        index: u64,
+        /// The commitment that its header names.
+        commitment: Hash,
+    },
+    /// That proof, a C2SP tlog-proof.
+    Proof {
+        /// For which envelope.
+        envelope: EnvelopeHash,
+        /// The proof.
+        proof: Vec<u8>,
+    },
+    /// What time it is at the sender.
+    Time(Timestamp),
+    /// A proof that the sender's operators went on without asking peers, with the opening of that entry.
+    Alone(Vec<u8>),
 }
+
+/// Outer parts in one message: 191 bytes each.
+pub const HEADS_MAX: usize = 64;
 
 impl std::fmt::Debug for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -175,6 +227,14 @@ impl std::fmt::Debug for Control {
             Self::OwnHeads(heads) => write!(f, "OwnHeads({})", heads.len()),
             Self::OwnActsWanted { member, from } => write!(f, "OwnActsWanted({member} from {from})"),
             Self::OwnAct(bytes) => write!(f, "OwnAct({} bytes)", bytes.len()),
+            Self::HeadsAsk => f.write_str("HeadsAsk"),
+            Self::Heads { outers, last } => write!(f, "Heads({}, last {last})", outers.len()),
+            Self::LeavesAsk { owner, from } => write!(f, "LeavesAsk({owner} from {from})"),
+            Self::Leaves { owner, from, .. } => write!(f, "Leaves({owner} from {from})"),
+            Self::ProofAsk { index, .. } => write!(f, "ProofAsk({index})"),
+            Self::Proof { proof, .. } => write!(f, "Proof({} bytes)", proof.len()),
+            Self::Time(_) => f.write_str("Time"),
+            Self::Alone(bytes) => write!(f, "Alone({} bytes)", bytes.len()),
         }
     }
 }

@@ -126,6 +126,8 @@ pub struct Status {
     pub ledger_entries: u64,
     /// Root over them.
     pub ledger_root: String,
+    /// Whether it may not sign or release yet.
+    pub fenced: bool,
     /// Its peers.
     pub peers: Vec<Peer>,
 }

@@ -47,9 +47,10 @@ impl Desk {
     /// How the hub is.
     ///
     /// # Errors
-    /// As [`Program::run`].
+    /// As [`Program::look`].
     pub fn status(&self) -> Result<Status, DemoError> {
-        self.run(words!["status"])
+        let words = self.addressed(words!["status"]);
+        self.program.look(&words)?.done(&words)
     }
 
     /// What came in, whether the hub runs or not.

@@ -114,11 +114,12 @@ impl Federation {
         }
         for hub in Hub::ALL {
             self.wait_until_connected(hub)?;
+            self.wait_until_unfenced(hub)?;
         }
         Ok(())
     }
 
-    /// Starts one hub again and waits until it answers.
+    /// Starts one hub again and waits until it answers, and its peers have let it go on.
     ///
     /// # Errors
     /// [`DemoError`] if it does not come up.
@@ -126,7 +127,8 @@ impl Federation {
         if let Some(process) = self.hubs.get_mut(&hub) {
             process.start(&self.program, false)?;
         }
-        self.wait_until_ready(hub)
+        self.wait_until_ready(hub)?;
+        self.wait_until_unfenced(hub)
     }
 
     /// Kills a hub with SIGKILL and waits until it is gone.
@@ -191,7 +193,7 @@ impl Federation {
         let desk = self.desk(hub);
         wait_until(&format!("hub {hub} answers"), PATIENCE, || {
             self.must_run(hub)?;
-            match desk.ask::<Status>(words!["status"])? {
+            match desk.program.look::<Status>(&desk.addressed(words!["status"]))? {
                 Answer::Done(_) => Ok(Some(())),
                 Answer::Refused(EXIT_NOT_RUNNING, _) => Ok(None),
                 Answer::Refused(_, refusal) => Err(DemoError::Command {
@@ -200,6 +202,18 @@ impl Federation {
                 }),
             }
         })
+    }
+
+    fn wait_until_unfenced(&mut self, hub: Hub) -> Result<(), DemoError> {
+        let desk = self.desk(hub);
+        wait_until(
+            &format!("hub {hub} has asked its peers what it had signed"),
+            PATIENCE,
+            || {
+                self.must_run(hub)?;
+                Ok((!desk.status()?.fenced).then_some(()))
+            },
+        )
     }
 
     fn wait_until_connected(&mut self, hub: Hub) -> Result<(), DemoError> {

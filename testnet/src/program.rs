@@ -39,6 +39,22 @@ pub enum Answer<T> {
     Refused(i32, Refusal),
 }
 
+impl<T> Answer<T> {
+    /// What it answered; a refusal is an error.
+    ///
+    /// # Errors
+    /// [`DemoError::Command`].
+    pub fn done(self, words: &[OsString]) -> Result<T, DemoError> {
+        match self {
+            Self::Done(answer) => Ok(answer),
+            Self::Refused(_, refusal) => Err(DemoError::Command {
+                command: spelled(words),
+                sentence: refusal.sentence,
+            }),
+        }
+    }
+}
+
 /// What a process left behind.
 struct Finished {
     exit: Option<i32>,
@@ -70,13 +86,20 @@ impl Program {
     /// # Errors
     /// [`DemoError::Command`] if it is refused or fails, [`DemoError::Answer`] if its answer cannot be read.
     pub fn run<T: DeserializeOwned>(&self, words: &[OsString]) -> Result<T, DemoError> {
-        match self.ask(words)? {
-            Answer::Done(answer) => Ok(answer),
-            Answer::Refused(_, refusal) => Err(DemoError::Command {
-                command: spelled(words),
-                sentence: refusal.sentence,
-            }),
+        self.ask(words)?.done(words)
+    }
+
+    /// Runs a command that says how something is, in its answer and in its exit code.
+    ///
+    /// # Errors
+    /// [`DemoError::Command`] if it ends with neither an answer nor a reason.
+    pub fn look<T: DeserializeOwned>(&self, words: &[OsString]) -> Result<Answer<T>, DemoError> {
+        let finished = self.finish(words)?;
+        if let Ok(answer) = serde_json::from_slice(&finished.stdout) {
+            return Ok(Answer::Done(answer));
         }
+        let (exit, refusal) = refused(words, &finished)?;
+        Ok(Answer::Refused(exit, refusal))
     }
 
     /// Runs a command that may be refused.
@@ -94,21 +117,8 @@ impl Program {
                     source,
                 });
         }
-        match (
-            finished.exit,
-            serde_json::from_slice::<RefusalDocument>(&finished.stdout),
-        ) {
-            (Some(exit), Ok(document)) => Ok(Answer::Refused(exit, document.error)),
-            (exit, _) => {
-                let exit = exit.map_or("a signal".to_owned(), |exit| format!("exit code {exit}"));
-                let said = String::from_utf8_lossy(&finished.stderr);
-                let sentence = format!("{exit} without a reason in JSON; it said: {}", said.trim());
-                Err(DemoError::Command {
-                    command: spelled(words),
-                    sentence,
-                })
-            }
-        }
+        let (exit, refusal) = refused(words, &finished)?;
+        Ok(Answer::Refused(exit, refusal))
     }
 
     /// Starts a hub that runs until it is stopped; `apart` puts it out of reach of the terminal's Ctrl-C.
@@ -181,6 +191,25 @@ fn read_aside(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8
         let _sent = sender.send(bytes);
     });
     receiver
+}
+
+/// Exit code and reason of a command that did not do what it was asked.
+fn refused(words: &[OsString], finished: &Finished) -> Result<(i32, Refusal), DemoError> {
+    match (
+        finished.exit,
+        serde_json::from_slice::<RefusalDocument>(&finished.stdout),
+    ) {
+        (Some(exit), Ok(document)) => Ok((exit, document.error)),
+        (exit, _) => {
+            let exit = exit.map_or("a signal".to_owned(), |exit| format!("exit code {exit}"));
+            let said = String::from_utf8_lossy(&finished.stderr);
+            let sentence = format!("{exit} without a reason in JSON; it said: {}", said.trim());
+            Err(DemoError::Command {
+                command: spelled(words),
+                sentence,
+            })
+        }
+    }
 }
 
 /// A command as it would be typed.

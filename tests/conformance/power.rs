@@ -8,6 +8,7 @@
 mod device;
 mod fuse;
 mod life;
+mod outside;
 
 use std::env;
 use std::path::Path;

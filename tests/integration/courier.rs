@@ -34,6 +34,7 @@ fn named(federation: &Federation, name: &str) -> PathBuf {
 #[track_caller]
 fn alone<T>(federation: &mut Federation, code: &str, act: impl FnOnce(&Hub) -> T) -> T {
     federation.hub_mut(code).start();
+    federation.hub(code).confirm_alone();
     let done = act(federation.hub(code));
     federation.hub_mut(code).stop();
     done

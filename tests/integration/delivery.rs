@@ -17,8 +17,9 @@ const TEXT_BYTES: usize = 512 * 1024;
 #[test]
 fn a_release_outlives_its_sender_and_waits_for_its_receiver() {
     let mut federation = Federation::of(&["FR", "EEAS"]);
+    federation.start();
+    federation.hub_mut("EEAS").kill();
     let fr = federation.hub_mut("FR");
-    fr.start();
     let bundle = assessment("portal-kombat-2024.json");
     let item = fr.release(&bundle, &format!("{HANDLING} --tlp AMBER --rel-to EEAS"));
     // The acknowledgement is the last thing that this process did.
@@ -48,7 +49,8 @@ fn a_release_outlives_its_sender_and_waits_for_its_receiver() {
 #[test]
 fn a_receiver_that_is_killed_in_mid_delivery_has_everything_once() {
     let mut federation = Federation::of(&["FR", "EEAS"]);
-    federation.hub_mut("FR").start();
+    federation.start();
+    federation.hub_mut("EEAS").kill();
     let fr = federation.hub("FR");
     let text = "All work and no play. ".repeat(TEXT_BYTES / 22);
     let released: BTreeSet<String> = (0..BURST)

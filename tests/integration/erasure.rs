@@ -131,6 +131,7 @@ fn no_surviving_byte_opens_to_what_was_erased_and_it_does_not_come_back() {
         copy(&federation.hub(code).data.join("store"), &backup);
         federation.hub_mut(code).start();
         let hub = federation.hub(code);
+        hub.wait_until_unfenced();
         let erased = hub.answer(&["ledger", "erase", &item, "--basis", "gdpr-17.1.d"]);
         assert!(erased["entries"].as_u64().unwrap() >= 1, "{erased}");
         let again = hub.ask(&["ledger", "erase", &item, "--basis", "gdpr-17.1.d"]);

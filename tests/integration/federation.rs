@@ -50,7 +50,7 @@ impl Federation {
         federation
     }
 
-    /// Starts all hubs and waits until each is connected to all others.
+    /// Starts all hubs and waits until each is connected to all others and let go on by them.
     #[track_caller]
     pub fn start(&mut self) {
         let codes: Vec<_> = self.hubs.iter().map(|hub| hub.code).collect();
@@ -60,6 +60,7 @@ impl Federation {
             let others: Vec<_> = codes.iter().copied().filter(|code| *code != hub.code).collect();
             hub.wait_until_connected(&others);
         }
+        self.hubs.iter().for_each(Hub::wait_until_unfenced);
     }
 
     /// The draft of a charter for some of the hubs, which nobody has signed.

@@ -185,6 +185,22 @@ impl Hub {
         (!document["health"].is_null()).then_some(document)
     }
 
+    /// Two people let the hub go on that cannot ask its peers.
+    #[track_caller]
+    pub fn confirm_alone(&self) {
+        for person in ["d-07", "d-12"] {
+            self.answer(&["ledger", "confirm", "--alone", "--person", person]);
+        }
+    }
+
+    /// Waits until peers have let the hub go on.
+    #[track_caller]
+    pub fn wait_until_unfenced(&self) {
+        wait_until(PATIENCE, "a hub is not fenced any more", || {
+            (self.status()?["fenced"] == false).then_some(())
+        });
+    }
+
     /// Waits until the hub is connected to all of these.
     #[track_caller]
     pub fn wait_until_connected(&self, codes: &[&str]) {

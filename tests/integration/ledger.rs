@@ -140,8 +140,14 @@ fn two_hubs_with_one_ledger_key_are_found_out() {
     let data = federation.hub("FR").data.clone();
     fs::rename(&data, federation.folder().join("FR.first")).unwrap();
     fs::rename(&clone, &data).unwrap();
-    // Alone at first, so that it signs another history before anybody can tell it.
+    // Alone at first: nobody can tell it. Two people say that it may go on, and it signs another history.
     federation.hub_mut("FR").start();
+    let clone = federation.hub("FR");
+    assert_eq!(status(clone)["fence"]["why"], "asking");
+    let confirm = |person: &str| clone.ask(&["ledger", "confirm", "--alone", "--person", person]);
+    assert_eq!(confirm("d-07").document()["done"], "secondPersonNeeded");
+    confirm("d-07").refused(2, "same-person", &["it takes two"]);
+    assert_eq!(confirm("d-12").document()["done"], "confirmedAlone");
     wait_for(federation.hub("FR"), "it signs alone", published);
     // A hub with open evidence ends `status` with 65, which `start` would not take for an answer.
     federation.hub_mut("EEAS").spawn();
@@ -168,35 +174,147 @@ fn two_hubs_with_one_ledger_key_are_found_out() {
 }
 
 #[test]
-fn a_hub_that_lost_its_database_is_fenced_by_what_its_peers_hold() {
+fn a_hub_that_lost_its_database_comes_back_from_its_peers() {
     let mut federation = Federation::of(&["FR", "EEAS"]);
     federation.start();
-    wait_for(federation.hub("FR"), "it is cosigned", |status| {
+    let size = |status: &Value| status["checkpoint"]["size"].as_u64();
+    let seen = wait_for(federation.hub("FR"), "it is cosigned", |status| {
         status["checkpoint"]["grade"] == "quorum"
     });
-    federation.hub_mut("FR").kill();
+    let covered = size(&seen).unwrap();
+    // The leaves are asked for once the checkpoint is cosigned: what the mirror keeps shows when they come back.
     let data = federation.hub("FR").data.clone();
-    fs::remove_dir_all(data.join("store")).unwrap();
-    fs::remove_file(data.join("anchor/anchor.json")).unwrap();
-    federation.hub_mut("FR").start();
-    wait_for(federation.hub("FR"), "it is fenced", |status| {
-        status["fenced"] == true
-    });
-    let bundle = assessment("portal-kombat-2024.json");
-    let preview = federation
-        .hub("FR")
-        .preview(&bundle, &format!("{HANDLING} --tlp AMBER --rel-to EEAS"));
-    let hash = preview.document()["hash"].as_str().unwrap().to_owned();
-    let refused =
-        federation
-            .hub("FR")
-            .release_as(&bundle, &format!("{HANDLING} --tlp AMBER --rel-to EEAS"), &hash);
-    assert_eq!(refused.exit, 75, "{}", refused.stderr);
-    // The fence outlives the process.
+    let old = federation.folder().join("old");
     federation.hub_mut("FR").kill();
     federation.hub_mut("EEAS").kill();
+    fs::rename(data.join("store"), &old).unwrap();
+    fs::remove_file(data.join("anchor/anchor.json")).unwrap();
+    // Nobody to ask: it does not even begin a ledger.
     federation.hub_mut("FR").start();
-    assert_eq!(status(federation.hub("FR"))["fenced"], true);
+    let fr = federation.hub("FR");
+    let alone = status(fr);
+    assert_eq!(
+        (&alone["fenced"], &alone["ledgerEntries"]),
+        (&Value::from(true), &Value::from(0))
+    );
+    let bundle = assessment("portal-kombat-2024.json");
+    let flags = format!("{HANDLING} --tlp AMBER --rel-to EEAS");
+    let preview = fr.preview(&bundle, &flags).document();
+    fr.release_as(&bundle, &flags, preview["hash"].as_str().unwrap())
+        .refused(75, "fenced", &["too few peers"]);
+
+    federation.hub_mut("EEAS").start();
+    let fr = federation.hub("FR");
+    fr.wait_until_unfenced();
+    let whole = fr.answer(&["status"]);
+    assert!(whole["ledgerEntries"].as_u64().unwrap() > covered, "{whole}");
+    let audit = fr.audit();
+    assert_eq!(audit["kinds"]["recovered"], 1, "{audit}");
+    // It has its past again: the next checkpoint is cosigned as the continuation of the last.
+    wait_for(fr, "it is cosigned again", |status| {
+        status["checkpoint"]["grade"] == "quorum" && size(status) > Some(covered)
+    });
+    federation.hub("FR").wait_until_connected(&["EEAS"]);
+    let item = federation.hub("FR").release(&bundle, &flags);
+    federation.hub("FR").wait_until_delivered();
+    assert_eq!(federation.hub("EEAS").inbox(), [(item, 1)]);
+    for code in ["FR", "EEAS"] {
+        assert!(!is_split(&status(federation.hub(code))), "{code}");
+    }
+}
+
+#[test]
+fn a_second_hub_at_the_same_anchor_does_not_start() {
+    let mut federation = Federation::of(&["FR", "EEAS"]);
+    let clone = federation.folder().join("FR.clone");
+    copy(&federation.hub("FR").data, &clone);
+    federation.start();
+    // The same anchor, as on a shared volume.
+    let anchor = federation.hub("FR").data.join("anchor/anchor.json");
+    let mut second = testudo();
+    second.args(["serve", "--json", "--data"]).arg(&clone);
+    second.env("TESTUDO__HUB__ANCHOR", &anchor);
+    finish(&mut second, PATIENCE).refused(
+        75,
+        "anchor-in-use",
+        &["is in use by process", "stop that hub first"],
+    );
+    federation.hub_mut("FR").must_run();
+}
+
+#[test]
+fn two_hubs_ledgers_are_held_against_each_other_and_against_the_running_hub() {
+    let mut federation = Federation::of(&["FR", "EEAS"]);
+    federation.start();
+    let fr = federation.hub("FR");
+    wait_for(fr, "its first tick is cosigned", |status| {
+        status["checkpoint"]["grade"] == "quorum"
+    });
+    let flags = format!("{HANDLING} --tlp AMBER --rel-to EEAS");
+    let item = fr.release(&assessment("portal-kombat-2024.json"), &flags);
+    fr.wait_until_delivered();
+    assert_eq!(fr.answer(&["ledger", "verify", "--live"])["ok"], true);
+    let holdings = fr.answer(&["status", "holdings", &item]);
+    assert_eq!(holdings[0]["ledger"], "ledger-pending", "{holdings}");
+    let shown = fr.answer(&["ledger", "show"]);
+    assert_eq!(shown[0]["grade"], "quorum", "{shown}");
+
+    // A start that peers let through is followed by a tick, which covers what there was.
+    let covered = fr.answer(&["status"])["checkpoint"]["size"].as_u64();
+    for code in ["FR", "EEAS"] {
+        federation.hub_mut(code).stop();
+    }
+    federation.start();
+    let paths = ["FR", "EEAS"].map(|code| {
+        let hub = federation.hub(code);
+        wait_for(hub, "everything is cosigned", |status| {
+            let checkpoint = &status["checkpoint"];
+            checkpoint["grade"] == "quorum" && checkpoint["size"].as_u64() > covered
+        });
+        let folder = federation.folder().join(format!("{code}.export"));
+        let openings = folder.with_extension("openings");
+        hub.answer(&["ledger", "export", text(&folder), "--openings", text(&openings)]);
+        (folder, openings)
+    });
+    let holdings = federation.hub("FR").answer(&["status", "holdings", &item]);
+    assert_eq!(holdings[0]["ledger"], "quorum", "{holdings}");
+    let [(one, one_openings), (other, other_openings)] = &paths;
+    let words = [
+        "ledger",
+        "verify",
+        text(one),
+        "--openings",
+        text(one_openings),
+        "--with",
+        text(other),
+        "--with-openings",
+        text(other_openings),
+    ];
+    let agreed = ask(&words).document();
+    assert_eq!(
+        (&agreed["ok"], &agreed["receipts"], &agreed["received"]),
+        (&Value::from(true), &Value::from(1), &Value::from(1)),
+        "{agreed}"
+    );
+    // An audit of one alone finds nothing, but the other has an entry that it was sent something.
+    let silent = federation.folder().join("silent");
+    let kept: Vec<String> = fs::read_to_string(one_openings)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    fs::write(&silent, kept[..1].join("\n") + "\n").unwrap();
+    let mut partly = words;
+    partly[4] = text(&silent);
+    let open = ask(&partly).document();
+    assert_eq!(
+        (&open["ok"], open["open"].as_u64() > Some(0)),
+        (&Value::from(true), true),
+        "{open}"
+    );
+    federation.hub_mut("FR").stop();
+    let mut dead = federation.hub("FR").command(&["ledger", "verify", "--live"]);
+    assert_eq!(finish(&mut dead, PATIENCE).exit, 69);
 }
 
 fn copy(from: &Path, to: &Path) {

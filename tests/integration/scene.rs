@@ -1,6 +1,7 @@
 //! Three hubs that have been at work, and a record of all that a refusal must not touch.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -17,7 +18,8 @@ struct Traces {
     ledger: (Value, Value),
     released: Value,
     holdings: Value,
-    /// Lengths of what all hubs sealed, sent and received.
+    /// How much that is sealed all hubs have made, sent and received. What they say to each other about time and their
+    /// ledgers goes on.
     taps: BTreeMap<String, usize>,
 }
 
@@ -35,6 +37,12 @@ impl Scene {
     pub fn new() -> Self {
         let mut federation = Federation::with_taps(&["FR", "EEAS", "MD"]);
         federation.start();
+        // The next tick comes in a quarter of an hour: until then the ledgers stand still by themselves.
+        for hub in federation.hubs() {
+            wait_until(PATIENCE, "the first tick is cosigned", || {
+                (hub.status()?["checkpoint"]["grade"] == "quorum").then_some(())
+            });
+        }
         let (fr, md) = (federation.hub("FR"), federation.hub("MD"));
         let green = assessment("matriochka-overload-2024.json");
         fr.release(&green, &format!("{HANDLING} --tlp GREEN --community"));
@@ -74,7 +82,12 @@ impl Traces {
         let status = fr.answer(&["status"]);
         let taps = federation.hubs().iter().flat_map(|hub| {
             let files = contents(hub.tap.as_deref().unwrap()).into_iter();
-            files.map(|(path, bytes)| (format!("{}/{}", hub.code, path.display()), bytes.len()))
+            files.map(|(path, bytes)| {
+                (
+                    format!("{}/{}", hub.code, path.display()),
+                    sealed_in(&path, &bytes),
+                )
+            })
         });
         Self {
             ledger: (status["ledgerEntries"].clone(), status["ledgerRoot"].clone()),
@@ -83,4 +96,16 @@ impl Traces {
             taps: taps.collect(),
         }
     }
+}
+
+/// How often something sealed begins in a recording of a stream, or how many lines the record of what was sealed has.
+fn sealed_in(path: &Path, bytes: &[u8]) -> usize {
+    if path.extension().is_some_and(|name| name == "jsonl") {
+        return bytes.iter().filter(|byte| **byte == b'\n').count();
+    }
+    let begin = b"age-encryption.org/v1\n";
+    bytes
+        .windows(begin.len())
+        .filter(|window| window == begin)
+        .count()
 }

@@ -21,6 +21,7 @@ fn a_hub_that_is_not_in_the_charter_is_turned_away() {
         federation.hub_mut(code).start();
     }
     federation.hub("FR").wait_until_connected(&["EEAS"]);
+    federation.hub("FR").wait_until_unfenced();
     assert!(!federation.hub("FR").log().contains(TURNED_AWAY));
     federation.hub_mut("MD").start();
     for code in ["FR", "EEAS"] {

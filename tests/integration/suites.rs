@@ -46,6 +46,8 @@ fn suite_1_is_written_and_read_where_the_charter_says_so() {
     let running = ["FR", "EEAS"];
     for code in running {
         federation.hub_mut(code).start();
+        // Two of six are too few to ask.
+        federation.hub(code).confirm_alone();
     }
     federation.hub("FR").wait_until_connected(&["EEAS"]);
     let fr = federation.hub("FR");
@@ -81,6 +83,7 @@ fn no_file_holds_a_weekly_key_or_the_secret_of_an_audience() {
     let mut federation = Federation::of(&codes);
     for code in ["FR", "EEAS"] {
         federation.hub_mut(code).start();
+        federation.hub(code).confirm_alone();
     }
     federation.hub("FR").wait_until_connected(&["EEAS"]);
     federation.hub("EEAS").wait_until_connected(&["FR"]);

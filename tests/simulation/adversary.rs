@@ -42,6 +42,19 @@ impl Edge for Honest {
     }
 }
 
+/// Everyone sends what the core says, and one hub may be found at fault for it.
+pub struct Suspect(pub HubId);
+
+impl Edge for Suspect {
+    fn send(&mut self, _: &mut Dice, _: HubId, to: HubId, frame: Vec<u8>) -> Vec<Addressed> {
+        vec![(to, frame)]
+    }
+
+    fn liars(&self) -> BTreeSet<HubId> {
+        BTreeSet::from([self.0])
+    }
+}
+
 /// What a liar does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lie {
@@ -223,6 +236,13 @@ fn is_witness_talk(frame: &[u8]) -> bool {
                 | Control::LastCheckpointAsk
                 | Control::LastCheckpoint(_)
                 | Control::Evidence(_)
+                | Control::HeadsAsk
+                | Control::Heads { .. }
+                | Control::LeavesAsk { .. }
+                | Control::Leaves { .. }
+                | Control::ProofAsk { .. }
+                | Control::Proof { .. }
+                | Control::Time(_)
         ))
     )
 }

@@ -27,7 +27,10 @@ use crate::world::{Asked, World};
 pub use attachments::{invariant_files_of_attachments_have_rows, invariant_what_is_said_to_be_whole_is};
 pub use convergence::invariant_logs_converge;
 pub use durability::{invariant_acknowledged_survives, invariant_nothing_is_taken_twice};
-pub use ledger::{invariant_anchors_are_durable_and_signed, invariant_ledgers_only_grow_and_verify};
+pub use ledger::{
+    invariant_anchors_are_durable_and_signed, invariant_ledgers_only_grow_and_verify,
+    invariant_one_root_for_one_size,
+};
 pub use secrecy::{
     invariant_no_output_leaks_content, invariant_opened_content_reaches_named_recipients_only,
 };
@@ -86,6 +89,7 @@ pub fn on_transmission(world: &mut World, from: HubId, to: HubId, frame: &[u8]) 
     }
     invariant_nothing_is_transmitted_without_right(world, from, to, frame)?;
     invariant_ciphertext_canaries_stay_inside(world, from, to, frame)?;
+    ledger::invariant_one_envelope_for_one_place(world, from, frame)?;
     let promise = match Message::decode(frame) {
         Ok(Message::Control(Control::Receipt(bytes))) => Receipt::decode(&bytes).ok().map(|receipt| {
             let fields = receipt.fields();
@@ -136,6 +140,7 @@ pub fn on_reply(world: &mut World, hub: HubId, reply: &Reply, previewed: Option<
         | Reply::OwnActTaken { .. } => return Ok(()),
         // What a parcel holds is promised by whoever takes it in, in receipts.
         Reply::Packed { .. } | Reply::Unpacked { .. } => return Ok(()),
+        Reply::SecondPersonNeeded { .. } | Reply::ConfirmedAlone { .. } => return Ok(()),
         Reply::Noted { item } => return durability::keep_reading(world, hub, *item),
     };
     keep(world, hub, promise)
@@ -158,6 +163,15 @@ pub fn on_report(world: &mut World, hub: HubId, event: &Event) -> Held {
             world.watch.blamed.push((hub, *peer, "equivocation".to_owned()));
             invariant_the_honest_are_not_blamed(world, hub, *peer, "equivocation")
         }
+        Event::DecisionUnproven { peer, .. } => {
+            world.watch.blamed.push((hub, *peer, "unproven".to_owned()));
+            invariant_the_honest_are_not_blamed(world, hub, *peer, "unproven")
+        }
+        Event::LogAhead { peer } if !world.watch.rolled_back.contains(&hub) => broken(
+            "acknowledged_survives",
+            hub,
+            format_args!("has forgotten a place of a log that {peer} knows"),
+        ),
         Event::Arrived { item, .. } if !world.watch.arrived.insert((hub, *item)) => broken(
             "nothing_is_taken_twice",
             hub,
@@ -219,7 +233,10 @@ pub fn before_write(world: &mut World, hub: HubId) -> Held {
 
 /// What holds when a process has come back.
 pub fn after_restart(world: &World, hub: HubId) -> Held {
-    invariant_acknowledged_survives(world, hub)?;
+    // Who got an old disk has forgotten, and is fenced for it.
+    if !world.watch.rolled_back.contains(&hub) {
+        invariant_acknowledged_survives(world, hub)?;
+    }
     invariant_nothing_is_taken_twice(world, hub)?;
     invariant_ledgers_only_grow_and_verify(world, hub)
 }
@@ -239,6 +256,13 @@ pub fn at_the_end(world: &World) -> Held {
         }
         after_restart(world, *hub)?;
         invariant_files_of_attachments_have_rows(world, *hub)?;
+        if let Some(fence) = station.hub.as_ref().and_then(|hub| hub.status().fence) {
+            return broken(
+                "fences_open",
+                *hub,
+                format_args!("is still fenced: {}", fence.why),
+            );
+        }
         ledger::invariant_what_was_cosigned_stays(world, *hub)?;
         for (family, key, value) in station.disk.rows() {
             let value = value.into();

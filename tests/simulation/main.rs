@@ -33,15 +33,18 @@ mod gate;
 mod straight_line;
 
 mod attachments;
+mod bad_checkpoints;
 mod carried;
 mod controls;
 mod course;
+mod decisions;
 mod expiry;
 mod invariants;
 mod key_turns;
 mod onward;
 mod own_acts;
 mod regressions;
+mod rollback;
 mod room;
 
 use std::collections::BTreeMap;

@@ -291,7 +291,7 @@ fn consent(world: &mut World, item: ItemId) {
 fn what_draws_on_an_item_goes_where_the_item_may_go_and_survives_a_restart() {
     let (mut world, item) = sourced(amber_for(&["DE"]));
     world.crash(hub("DE"));
-    until(&mut world, "DE has FR");
+    until(&mut world, "DE reports Unfenced");
     let derived = draft(amber_for(&["EEAS", "FR"]), None, bundle(2, &[CHANNEL]));
     let preview = look(&world, "DE", &derived).expect("it is as strict as its source");
     assert_eq!(preview.licence, Licence::Consent);

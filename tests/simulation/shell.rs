@@ -57,6 +57,11 @@ impl World {
         match output {
             Output::Persist(batch, changes) => self.ask_disk(code, Job::Write(batch, changes)),
             Output::Load(load, family, key) => self.ask_disk(code, Job::Read(load, family, key)),
+            // As the process does it: nothing else is heard before it has been read.
+            Output::LoadLeaves(load, indices) => {
+                let leaves = self.station(code).disk.leaves_in(indices);
+                self.feed(code, Input::Loaded(load, leaves))?;
+            }
             Output::Seal(id, order) => {
                 let sealed = order.carry_out();
                 if let (Some(item), Ok(cipher)) = (order.item(), &sealed) {
@@ -83,6 +88,7 @@ impl World {
                 self.note(code, format_args!("anchors {size}"));
                 let anchor = Anchor { size, root };
                 invariants::invariant_anchors_are_durable_and_signed(self, code, &anchor, &note)?;
+                invariants::invariant_one_root_for_one_size(self, code, &anchor)?;
                 self.station(code).disk.set_anchor(anchor);
             }
             Output::Reply(id, reply) => return self.reply(code, id, reply),
@@ -265,6 +271,14 @@ pub fn kind(frame: &[u8]) -> &'static str {
         Ok(Message::Control(Control::OwnHeads(_))) => "own heads",
         Ok(Message::Control(Control::OwnActsWanted { .. })) => "own acts wanted",
         Ok(Message::Control(Control::OwnAct(_))) => "own act",
+        Ok(Message::Control(Control::HeadsAsk)) => "heads ask",
+        Ok(Message::Control(Control::Heads { .. })) => "heads",
+        Ok(Message::Control(Control::LeavesAsk { .. })) => "leaves ask",
+        Ok(Message::Control(Control::Leaves { .. })) => "leaves",
+        Ok(Message::Control(Control::ProofAsk { .. })) => "proof ask",
+        Ok(Message::Control(Control::Proof { .. })) => "proof",
+        Ok(Message::Control(Control::Time(_))) => "time",
+        Ok(Message::Control(Control::Alone(_))) => "alone",
         Err(_) => "nonsense",
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use testudo_protocol::id::{EnvelopeHash, HubId, ItemId, ItemRef, Timestamp};
+use testudo_protocol::id::{AudienceId, EnvelopeHash, HubId, ItemId, ItemRef, Sequence, Timestamp};
 use testudo_protocol::label::Label;
 use testudo_protocol::licence::Licence;
 use testudo_protocol::receipt::Act;
@@ -71,6 +71,12 @@ pub struct Watch {
     pub arrived: BTreeSet<(HubId, ItemRef)>,
     /// Blame: who found fault with whom, and in what words.
     pub blamed: Vec<(HubId, HubId, String)>,
+    /// Hubs whose disk was exchanged for an older copy behind their backs.
+    pub rolled_back: BTreeSet<HubId>,
+    /// The root that each hub has signed for each size.
+    pub roots: BTreeMap<(HubId, u64), String>,
+    /// The envelope that each hub has sent for each place of its logs.
+    pub places: BTreeMap<(HubId, AudienceId, Sequence), EnvelopeHash>,
     windows: BTreeMap<[u8; WINDOW_BYTES], (HubId, ItemRef)>,
     /// Which first two bytes occur in a window, so that most of a frame is passed over quickly.
     begins: Vec<bool>,
@@ -85,6 +91,9 @@ impl Watch {
             promises: BTreeMap::new(),
             arrived: BTreeSet::new(),
             blamed: Vec::new(),
+            rolled_back: BTreeSet::new(),
+            roots: BTreeMap::new(),
+            places: BTreeMap::new(),
             windows: BTreeMap::new(),
             begins: vec![false; 1 << 16],
         }

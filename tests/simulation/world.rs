@@ -73,6 +73,7 @@ pub struct Station {
     pub(crate) blob_work: VecDeque<(BlobJobId, BlobTask)>,
     pub(crate) blobs_free_at: u64,
     pub(crate) ahead_millis: u64,
+    pub(crate) behind_millis: u64,
 }
 
 /// A command under way.
@@ -274,6 +275,21 @@ impl World {
 
     /// Time passes in which nothing happens; what was planned happens as much later. What is under way arrives first: a
     /// word of before would be a lie after it.
+    /// Does whatever is planned for the next so many milliseconds.
+    pub fn run_for(&mut self, millis: u64) -> Held {
+        let end = self.now + millis;
+        while self
+            .queue
+            .first_key_value()
+            .is_some_and(|((at, _), _)| *at <= end)
+        {
+            self.step()?;
+        }
+        self.now = self.now.max(end);
+        Ok(())
+    }
+
+    /// Time passes in which nothing happens; what was planned happens as much later.
     pub fn leap(&mut self, millis: u64) {
         let under_way = |happening: &Happening| matches!(happening, Happening::Arrival(..));
         while self.queue.values().any(under_way) {
@@ -350,8 +366,8 @@ impl World {
 
     /// The clock of a hub.
     pub fn clock(&self, hub: HubId) -> Timestamp {
-        let ahead = self.stations[&hub].ahead_millis;
-        Timestamp::from_millis(EPOCH_MILLIS + self.now + ahead)
+        let station = &self.stations[&hub];
+        Timestamp::from_millis(EPOCH_MILLIS + self.now + station.ahead_millis - station.behind_millis)
     }
 
     /// The station of a hub.
@@ -495,6 +511,7 @@ impl Station {
             blob_work: VecDeque::new(),
             blobs_free_at: 0,
             ahead_millis,
+            behind_millis: 0,
         }
     }
 

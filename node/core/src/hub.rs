@@ -1,8 +1,11 @@
 //! The hub: its state, and the one function that moves it.
 
+mod acts;
+mod alone;
 mod asking;
 pub mod attachment;
 mod audience;
+mod clock;
 mod compose;
 mod consent;
 mod courier;
@@ -12,14 +15,20 @@ mod deliveries;
 mod delivery;
 mod downgrade;
 mod erase;
+mod fence;
 mod fetch;
+mod grade;
 mod meeting;
+mod mirror;
 mod objects;
 mod own_act;
+mod own_logs;
 mod policies;
+mod proofs;
 pub mod read;
 mod receive;
 mod recipient_key;
+mod recovery;
 mod release;
 mod reseal;
 mod restore;
@@ -42,7 +51,7 @@ use testudo_protocol::charter::OwnActs;
 use testudo_protocol::consent::ConsentToken;
 use testudo_protocol::envelope::{AudienceKey, Envelope, Suite};
 use testudo_protocol::exchange::{Control, Message};
-use testudo_protocol::id::{AudienceId, EnvelopeHash, HubId, ItemId, ItemRef, Timestamp};
+use testudo_protocol::id::{AudienceId, EnvelopeHash, Hash, HubId, ItemId, ItemRef, Timestamp};
 use testudo_protocol::ledger::Ledger;
 use testudo_protocol::receipt::Act;
 use testudo_protocol::sync::Head;
@@ -52,16 +61,20 @@ use crate::input::{BatchId, Command, CommandId, Input, LoadId, SealId};
 use crate::keys::HubKeys;
 use crate::output::{Event, Output};
 use crate::records::{
-    ConsentAsk, EpochRecord, ErasedRecord, GivenNotice, GivenReceipt, ItemRecord, TakenNotice,
+    ConsentAsk, DecisionProof, EpochRecord, ErasedRecord, GivenNotice, GivenReceipt, ItemRecord, TakenNotice,
 };
 use crate::refusal::Refusal;
 
+use alone::AloneRow;
 use attachment::AttachmentDesk;
 use audience::PeerKey;
 use compose::Sealing;
 use courier::Packing;
 use deliver::{Flight, Loaded};
 use deliveries::Deliveries;
+use fence::FenceDesk;
+pub use grade::QUORUM_ROW;
+use mirror::MirrorDesk;
 use objects::ObjectIndex;
 pub use receive::LOGS_MAX;
 use recipient_key::WeeklyKey;
@@ -86,11 +99,35 @@ pub struct Hub {
     entropy: Entropy,
     now: Timestamp,
     tick_millis: u64,
-    fenced: bool,
-    /// A key that this hub works with was revoked: it signs nothing until it has others.
+    /// A key that this hub works with was revoked, or its members' own acts do not fit the policies: it signs nothing until it has others.
     revoked: bool,
     /// What the members have decided about themselves; the gate's charter is seen through it.
     own_acts: OwnActs,
+    fence: FenceDesk,
+    mirror: MirrorDesk,
+    /// The last outer part of each log that was taken over here, for its author to see.
+    last_outers: BTreeMap<(HubId, AudienceId), Vec<u8>>,
+    /// How often our own logs have been begun anew.
+    generation: u32,
+    /// Whether the database is not proven whole by its anchor since the start.
+    in_doubt: bool,
+    /// Logs of ours that a peer has shown to be further than we are.
+    closed_logs: BTreeSet<AudienceId>,
+    /// What is to be shown of the decisions behind envelopes that came.
+    proofs: BTreeMap<EnvelopeHash, DecisionProof>,
+    /// Entries of our ledger under the newest checkpoint that a quorum cosigned.
+    quorum_size: u64,
+    /// The newest entry about having gone on alone.
+    alone: Option<AloneRow>,
+    /// Who has been shown it on this connection.
+    alone_shown: BTreeSet<HubId>,
+    /// What peers have shown of that kind: which entry, and when.
+    peers_alone: BTreeMap<HubId, (u64, Timestamp)>,
+    /// The charter and the policies that the ledger named last.
+    entered_start: bool,
+    entered_charter: Option<Hash>,
+    entered_policies: Option<Hash>,
+    time_due: Timestamp,
 
     items: BTreeMap<ItemRef, ItemRecord>,
     titles: BTreeMap<ItemRef, String>,
@@ -155,11 +192,16 @@ struct Peer {
     /// An announcement that was made ahead of our clock, to be heard again.
     early: Option<Vec<u8>>,
     flights: BTreeSet<Flight>,
+    /// Whether what waited for this connection has been entered as served.
+    served: bool,
     fault: Option<String>,
     /// Whether the operator knows that it opens more logs than it may.
     told_of_logs: bool,
-    /// How far its clock is ahead of ours, in seconds, by its last cosignature.
-    clock_ahead_seconds: Option<i64>,
+    /// When it is asked for proofs of its decisions, and whether it was over this connection.
+    proofs_due: Option<Timestamp>,
+    proofs_asked: bool,
+    /// How far its clock is ahead of ours, as it last said.
+    ahead_millis: Option<i64>,
 }
 
 /// For whom a row is being read.
@@ -172,6 +214,10 @@ enum Loading {
     Outer(Box<Loaded>),
     /// An envelope of which only the outer part is to be left.
     Erasure(Box<erase::Erasure>),
+    /// Leaves of a peer's ledger, for their owner.
+    Leaves(Box<mirror::Giving>),
+    /// Leaves of our own ledger, for a peer that keeps them.
+    OwnLeaves(Box<mirror::Giving>),
 }
 
 impl Hub {
@@ -198,12 +244,22 @@ impl Hub {
             Input::Keys(keys) => self.on_keys(*keys, &mut out),
             Input::Room(has_room) => self.on_room(has_room, &mut out),
             // Everything here signs.
-            Input::Tick | Input::Stop if self.revoked => {}
+            Input::Tick | Input::Stop if self.revoked => {
+                if self.is_fenced() {
+                    self.reconsider(&mut out);
+                }
+            }
             Input::Tick => {
                 self.turn_keys(&mut out);
                 self.hear_early(&mut out);
                 self.meet_again(&mut out);
                 self.hurry_fetches(&mut out);
+                self.tell_time(&mut out);
+                self.press_on_recovering(&mut out);
+                self.press_for_proofs(&mut out);
+                if self.is_fenced() {
+                    self.reconsider(&mut out);
+                }
                 self.on_tick(&mut out);
             }
             Input::Stop => self.on_stop(&mut out),
@@ -214,7 +270,8 @@ impl Hub {
 
     fn on_command(&mut self, id: CommandId, command: Command, out: &mut Vec<Output>) {
         let done = match command {
-            _ if self.fenced => Err(Refusal::Fenced),
+            Command::ConfirmAlone { person } => self.confirm_alone(id, &person, out),
+            _ if self.is_fenced() => Err(self.fenced()),
             Command::OwnAct(bytes) => self.hand_in_own_act(id, &bytes, out),
             _ if self.revoked => Err(Refusal::KeyRevoked),
             _ if self.is_full() && room::begins_work(&command) => Err(Refusal::StorageFull),
@@ -253,9 +310,10 @@ impl Hub {
     }
 
     fn on_frame(&mut self, peer: HubId, frame: &[u8], out: &mut Vec<Output>) {
-        // A fenced hub enters nothing, so it can take over nothing. Without a receipt the peer keeps
-        // what it sent, and sends it again.
-        if self.fenced {
+        if self.is_fenced() {
+            if let Err(fault) = self.hear_fenced(peer, frame, out) {
+                self.blame(peer, fault.0, out);
+            }
             return;
         }
         let result = match Message::decode(frame) {
@@ -329,6 +387,27 @@ impl Hub {
                 Ok(())
             }
             Control::OwnAct(bytes) => self.on_own_act(&bytes, out),
+            Control::HeadsAsk => {
+                self.on_heads_ask(peer, out);
+                Ok(())
+            }
+            Control::Heads { outers, last } => self.on_heads(peer, &outers, last, out),
+            Control::LeavesAsk { owner, from } => self.on_leaves_ask(peer, owner, from, out),
+            leaves @ Control::Leaves { .. } => self.on_leaves(peer, leaves, out),
+            Control::ProofAsk {
+                envelope,
+                index,
+                commitment,
+            } => {
+                self.on_proof_ask(peer, envelope, index, commitment, out);
+                Ok(())
+            }
+            Control::Proof { envelope, proof } => self.on_proof(peer, envelope, &proof, out),
+            Control::Time(time) => {
+                self.on_time(peer, time, out);
+                Ok(())
+            }
+            Control::Alone(bytes) => self.on_alone(peer, &bytes, out),
         }
     }
 

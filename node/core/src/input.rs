@@ -129,6 +129,11 @@ pub enum Command {
     },
     /// Follow an act of this hub's own, signed with its root key.
     OwnAct(Vec<u8>),
+    /// One of two people lets a fenced hub go on without what its peers hold.
+    ConfirmAlone {
+        /// The code of this person on the duty roster. There are no accounts yet.
+        person: String,
+    },
     /// A person has opened an item.
     Open {
         /// The item, in its latest version here.

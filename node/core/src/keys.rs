@@ -102,9 +102,14 @@ impl HubKeys {
         card
     }
 
-    /// The name of the audience of exactly these hubs, sorted.
-    pub fn audience(&self, realm: &Realm, hubs: &[HubId]) -> AudienceId {
-        let codes: Vec<u8> = hubs.iter().flat_map(|hub| *hub.as_bytes()).collect();
+    /// The name of the audience of exactly these hubs, sorted, and of its log.
+    ///
+    /// `generation` counts how often the logs of this hub have been begun anew; nobody else can tell it.
+    pub fn audience(&self, realm: &Realm, hubs: &[HubId], generation: u32) -> AudienceId {
+        let mut codes: Vec<u8> = hubs.iter().flat_map(|hub| *hub.as_bytes()).collect();
+        if generation > 0 {
+            codes.extend_from_slice(&generation.to_be_bytes());
+        }
         let tag = realm.tag();
         let name = commit(&self.audience, "testudo/audience/v1", &[tag.as_bytes(), &codes]);
         let mut id = [0; 16];

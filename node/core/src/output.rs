@@ -1,5 +1,7 @@
 //! What a hub wants done, in order.
 
+use std::ops::Range;
+
 use testudo_protocol::id::{Hash, HubId, ItemRef};
 use testudo_protocol::receipt::Act;
 use zeroize::Zeroizing;
@@ -18,6 +20,9 @@ pub enum Output {
     Persist(BatchId, Vec<Change>),
     /// Read a row and answer with [`crate::input::Input::Loaded`].
     Load(LoadId, Family, Vec<u8>),
+    /// Read leaves of this hub's own ledger and answer with [`crate::input::Input::Loaded`]: all of them, one behind the
+    /// other, or nothing if one is not there.
+    LoadLeaves(LoadId, Range<u64>),
     /// Seal and answer with [`crate::input::Input::Sealed`].
     Seal(SealId, SealOrder),
     /// Work on the file of an attachment and answer with [`crate::input::Input::Blob`]. In its own time: what comes after
@@ -104,11 +109,15 @@ pub enum Family {
     Blob,
     /// What members have decided about themselves, by member and place.
     OwnAct,
+    /// Leaves of peers' ledgers, by owner and first leaf.
+    Mirror,
+    /// What was shown of decisions behind envelopes, by envelope.
+    Proof,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Leaf,
         Self::Opening,
         Self::Checkpoint,
@@ -126,6 +135,8 @@ impl Family {
         Self::Announcement,
         Self::Blob,
         Self::OwnAct,
+        Self::Mirror,
+        Self::Proof,
     ];
 }
 
@@ -287,6 +298,39 @@ pub enum Event {
     TurnedAway {
         /// Who.
         peer: HubId,
+    },
+    /// Enough peers have answered, and all they hold of ours is here: the hub signs and releases again.
+    Unfenced {
+        /// How many had answered.
+        heard: usize,
+    },
+    /// A peer has taken over more of one of our logs than we know of: they are begun anew.
+    LogAhead {
+        /// Who.
+        peer: HubId,
+    },
+    /// A peer released an item and has not shown in time that its decision stands in its ledger.
+    DecisionUnproven {
+        /// Who.
+        peer: HubId,
+        /// Which item.
+        item: ItemRef,
+        /// The entry that its envelope names.
+        index: u64,
+    },
+    /// Two people at a peer let it go on without asking anybody.
+    PeerWentOnAlone {
+        /// Who.
+        peer: HubId,
+        /// The entry of its ledger that says so.
+        index: u64,
+    },
+    /// A peer's clock is more than five minutes from ours.
+    ClockOff {
+        /// Whose.
+        peer: HubId,
+        /// How far it is ahead, in seconds; below zero if it is behind.
+        ahead_seconds: i64,
     },
     /// A checkpoint has been signed.
     Checkpoint {

@@ -3,7 +3,7 @@
 //! Content lies in [`crate::output::Family::Body`] alone, so that destroying it is one step.
 
 use serde::{Deserialize, Serialize};
-use testudo_protocol::envelope::{Kind, Recipients};
+use testudo_protocol::envelope::{DecisionRef, Kind, Recipients};
 use testudo_protocol::id::{
     AudienceId, EnvelopeHash, Hash, HubId, ItemId, ItemRef, ItemVersion, KeyTag, Sequence, Timestamp,
 };
@@ -174,6 +174,44 @@ impl DeliveryRecord {
     pub fn may_have_left(&self) -> bool {
         !matches!(self.state, DeliveryState::Refused { .. })
     }
+}
+
+/// What has been shown of the decision behind an envelope that came here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DecisionProof {
+    /// It is to be shown, or to be shown better.
+    Awaited(Box<AwaitedProof>),
+    /// It stands in the sender's ledger.
+    Shown {
+        /// How many other full members had cosigned the checkpoint.
+        cosigned: u16,
+        /// Whether they were a quorum.
+        quorum: bool,
+    },
+    /// It was not shown, and a person here has taken note.
+    Unproven,
+}
+
+/// A decision that is to be shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AwaitedProof {
+    /// Who sent the envelope, and shows its decision.
+    pub sender: HubId,
+    /// Which item it brought.
+    pub item: ItemRef,
+    /// The leaf that its header names.
+    pub decision: DecisionRef,
+    /// Checkpoints of the sender that have come since.
+    pub ticks: u8,
+    /// Questions about it that had no answer while the connection stood.
+    pub missed: u8,
+    /// Whether it was asked for over this connection.
+    #[serde(skip)]
+    pub asked: bool,
+    /// How many full members had cosigned the checkpoint under which it was shown, if it was.
+    pub shown: Option<u16>,
+    /// Whether it was not shown in time.
+    pub missing: bool,
 }
 
 /// A notice that this hub gave.
@@ -354,6 +392,16 @@ pub mod key {
     /// Of the head of a log.
     pub fn log(author: HubId, audience: AudienceId) -> Vec<u8> {
         [author.as_bytes().as_slice(), audience.as_bytes()].concat()
+    }
+
+    /// Of the last outer part of a log of a peer, beside its head.
+    pub fn last_outer(author: HubId, audience: AudienceId) -> Vec<u8> {
+        [log(author, audience).as_slice(), b"o"].concat()
+    }
+
+    /// Of a tile of a mirrored ledger, by its first leaf.
+    pub fn tile(owner: HubId, from: u64) -> Vec<u8> {
+        [owner.as_bytes().as_slice(), &from.to_be_bytes()].concat()
     }
 
     /// Of a key epoch of one of our audiences.

@@ -214,11 +214,34 @@ pub enum Refusal {
         /// Whose ledger.
         hub: HubId,
     },
-    /// The ledger is behind its anchor, or behind what a peer holds of it.
+    /// It may have forgotten what it has signed.
+    #[error("hub is fenced: {}", .why.sentence())]
+    Fenced {
+        /// Why.
+        why: FencedWhy,
+    },
+    /// The hub is not fenced.
+    #[error("hub is not fenced; nothing has to be confirmed")]
+    NotFenced,
+    /// A person has to give a code, not a name.
     #[error(
-        "hub is fenced: its ledger is behind its anchor or its peers; restore the missing entries before releasing"
+        "a person is named by a code of the duty roster: 1 to 32 lower-case letters, digits, dots and hyphens"
     )]
-    Fenced,
+    PersonCode,
+    /// The second of two people gave the code of the first.
+    #[error("the same person has confirmed this already; it takes two")]
+    SamePerson,
+    /// The clocks of peers say another time.
+    #[error(
+        "clock of this hub is {seconds} seconds {} the median of its peers; set it before releasing",
+        if *.ahead { "ahead of" } else { "behind" }
+    )]
+    ClockOff {
+        /// How far.
+        seconds: u64,
+        /// Whether ours is ahead of theirs.
+        ahead: bool,
+    },
     /// An act of this hub's own does not count.
     #[error("own act is refused: {0}")]
     OwnAct(#[source] TakeError),
@@ -297,6 +320,31 @@ impl std::fmt::Display for Stricter {
     }
 }
 
+/// Why a hub is fenced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FencedWhy {
+    /// Too few peers have answered since the start.
+    Asking,
+    /// Entries are missing that its anchor or a peer speaks of.
+    Behind,
+    /// It has signed two histories.
+    TwoHistories,
+}
+
+impl FencedWhy {
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::Asking => {
+                "too few peers have said since the start what they hold of its ledger; it goes on when they have"
+            }
+            Self::Behind => {
+                "its anchor or a peer speaks of entries that it has lost; it goes on when they are back from peers"
+            }
+            Self::TwoHistories => "it has signed two histories; its ledger has come to its end",
+        }
+    }
+}
+
 /// What kind of refusal it is, for exit codes and HTTP statuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalKind {
@@ -351,7 +399,11 @@ impl Refusal {
             Self::NoSuchAttachment { .. } => "no-such-attachment",
             Self::TooManyFetches { .. } => "busy",
             Self::NoEvidence { .. } => "no-evidence",
-            Self::Fenced => "fenced",
+            Self::Fenced { .. } => "fenced",
+            Self::NotFenced => "not-fenced",
+            Self::PersonCode => "person-code",
+            Self::SamePerson => "same-person",
+            Self::ClockOff { .. } => "clock-off",
             Self::OwnAct(_) => "own-act",
             Self::KeyRevoked => "key-revoked",
             Self::InDoubt { .. } => "in-doubt",
@@ -383,6 +435,9 @@ impl Refusal {
             | Self::OwnItem { .. }
             | Self::TooManyReceivers { .. }
             | Self::DeadlinePassed
+            | Self::NotFenced
+            | Self::PersonCode
+            | Self::SamePerson
             | Self::NotAMember { .. }
             | Self::Attachments(_)
             | Self::AttachmentTooLong { .. }
@@ -396,7 +451,8 @@ impl Refusal {
             | Self::NoEvidence { .. } => RefusalKind::NotFound,
             Self::Busy { .. }
             | Self::TooManyFetches { .. }
-            | Self::Fenced
+            | Self::Fenced { .. }
+            | Self::ClockOff { .. }
             | Self::KeyRevoked
             | Self::StorageFull => RefusalKind::Later,
             Self::Internal { .. } => RefusalKind::Internal,

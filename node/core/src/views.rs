@@ -79,6 +79,18 @@ pub enum Reply {
         /// Whose.
         hub: HubId,
     },
+    /// One person lets the hub go on alone; another one has to as well.
+    #[serde(rename_all = "camelCase")]
+    SecondPersonNeeded {
+        /// Until when, Unix seconds.
+        until: u64,
+    },
+    /// Two people let the hub go on alone.
+    #[serde(rename_all = "camelCase")]
+    ConfirmedAlone {
+        /// The entry that says so.
+        entry: u64,
+    },
     /// A parcel was packed.
     #[serde(rename_all = "camelCase")]
     Packed {
@@ -300,6 +312,9 @@ pub struct InboxEntry {
     pub title: Option<String>,
     /// When it was made, milliseconds since 1970.
     pub created: u64,
+    /// How its decision stands in the sender's ledger: `ledger-pending`, how many of how many members cosigned,
+    /// `quorum`, or `unproven`; absent for our own items.
+    pub ledger: Option<String>,
     /// When it was stored here.
     pub stored: u64,
     /// When a person here opened it.
@@ -340,6 +355,9 @@ pub struct DeliveryView {
     pub state: String,
     /// The rules, where it was not sent.
     pub rules: Vec<String>,
+    /// How the decision stands in our ledger: `ledger-pending`, how many of how many members cosigned, or
+    /// `quorum`.
+    pub ledger: String,
     /// When it was on the receiver's stable storage.
     pub delivered: Option<u64>,
     /// When a person there opened it.
@@ -372,6 +390,8 @@ pub struct Status {
     pub fenced: bool,
     /// Whether its disk is so full that nothing new is released or taken.
     pub storage_full: bool,
+    /// Why, and what is missing.
+    pub fence: Option<FenceView>,
     /// Entries in the ledger.
     pub ledger_entries: u64,
     /// Root over them, in hexadecimal.
@@ -399,6 +419,23 @@ pub struct OwnKeysView {
     /// Whether the member has left.
     pub has_left: bool,
 }
+/// Why a hub is fenced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FenceView {
+    /// `asking`, `behind` or `two-histories`.
+    pub why: String,
+    /// Peers that have answered since the start.
+    pub heard: usize,
+    /// Peers that have to.
+    pub needed: usize,
+    /// Entries that are here.
+    pub entries: u64,
+    /// Entries that a peer has shown to be ours, if they are more or others.
+    pub held_by_peers: Option<u64>,
+    /// Entries that the anchor speaks of, if they are more or others.
+    pub anchored: Option<u64>,
+}
 
 /// How a checkpoint stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -408,10 +445,14 @@ pub struct CheckpointView {
     pub size: u64,
     /// Who cosigned it.
     pub cosigned: Vec<HubId>,
+    /// How many other full members there are.
+    pub full_members: usize,
     /// How many full members make a quorum.
     pub quorum: usize,
-    /// `quorum`, `partial` or `own word`.
+    /// `quorum`, or how many of how many full members cosigned.
     pub grade: String,
+    /// Entries under the newest checkpoint that a quorum cosigned.
+    pub quorum_size: u64,
     /// When the latest cosignature was given, by the witness's clock; Unix seconds.
     pub cosigned_at: Option<u64>,
 }
@@ -438,7 +479,7 @@ pub struct PeerView {
     pub waiting: usize,
     /// When the oldest of them was released here, Unix milliseconds.
     pub oldest_waiting: Option<u64>,
-    /// How far its clock is ahead of ours, in seconds, by its last cosignature; negative if it is behind.
+    /// How far its clock is ahead of ours, in seconds, as it last said; negative if it is behind.
     pub clock_ahead_seconds: Option<i64>,
     /// Whether it has announced a key that is not valid yet by our clock: one of the two clocks is wrong.
     pub key_ahead: bool,
@@ -446,4 +487,8 @@ pub struct PeerView {
     pub fault: Option<String>,
     /// Whether its ledger has shown two histories and nobody has decided yet.
     pub split_view: bool,
+    /// Releases whose decision it has not shown in time, and nobody has decided yet.
+    pub unproven: usize,
+    /// When two people there let it go on without asking anybody, in milliseconds since 1970.
+    pub went_on_alone: Option<u64>,
 }

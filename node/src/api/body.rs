@@ -140,6 +140,14 @@ pub struct EraseBody {
     pub basis: Basis,
 }
 
+/// One of two people lets a fenced hub go on.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmBody {
+    /// The code of this person on the duty roster.
+    pub person: String,
+}
+
 /// A consent to be given.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -15,8 +15,8 @@ use testudo_protocol::id::{ItemId, Timestamp};
 
 use super::answer::Problem;
 use super::body::{
-    ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, EraseBody, ForwardBody, ItemDocument,
-    ReleaseBody,
+    ConfirmBody, ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, EraseBody, ForwardBody,
+    ItemDocument, ReleaseBody,
 };
 use super::{attachments, courier, keys, policy};
 use crate::health::{StatusDocument, Vitals};
@@ -71,6 +71,7 @@ pub(super) fn router(vitals: Vitals) -> Router {
         .route("/v1/policy/diff", get(policy::diff))
         .route("/v1/policy/activate", post(policy::activate))
         .route("/v1/ledger/resume/{hub}", post(resume))
+        .route("/v1/ledger/confirm-alone", post(confirm_alone))
         .route("/v1/courier/pack/{hub}", post(courier::pack))
         .route(
             "/v1/courier/take",
@@ -290,6 +291,11 @@ async fn resume(State(hub): State<HubHandle>, Path(of): Path<String>) -> Answer<
     let of =
         of.map_err(|_| Problem::not_found("a hub is named by its code; `testudo charter show` lists them"))?;
     act(&hub, Command::ResumeWitness { hub: of }).await
+}
+
+async fn confirm_alone(State(hub): State<HubHandle>, Json(body): Json<ConfirmBody>) -> Answer<Reply> {
+    let ConfirmBody { person } = body;
+    act(&hub, Command::ConfirmAlone { person }).await
 }
 
 async fn ledger(State(hub): State<HubHandle>) -> Answer<crate::cli::LedgerDocument> {

@@ -194,6 +194,13 @@ pub(super) fn said(reply: &Reply) -> Answer {
         Reply::WitnessResumed { hub } => format!("the ledger of {hub} is cosigned again"),
         Reply::Fetching { item, number } => format!("fetching attachment {} of {item}", number + 1),
         Reply::OwnActTaken { counter } => format!("act {counter} of this hub is followed"),
+        Reply::SecondPersonNeeded { until } => format!(
+            "noted; a second person confirms by {until}, with another code. The hub cannot tell people apart yet: \
+             that there are two is on your word"
+        ),
+        Reply::ConfirmedAlone { entry } => {
+            format!("the hub goes on without its peers; entry {entry} says so, and they will be shown it")
+        }
         Reply::Noted { item } => format!("noted {item}"),
     };
     Answer::of(reply, text)

@@ -1,5 +1,6 @@
 //! `testudo ledger`: the hub's own record, audited, published, and proved entry by entry.
 
+mod crossmatch;
 mod document;
 mod export;
 mod prove;
@@ -20,7 +21,7 @@ use super::act;
 use super::arguments::{At, item_id};
 use super::client::Client;
 use super::outcome::{Answer, Failure, exit};
-use crate::api::EraseBody;
+use crate::api::{ConfirmBody, EraseBody};
 use crate::process;
 use document::StoredLedger;
 use verify::{Against, LedgerReport};
@@ -49,6 +50,20 @@ pub(super) enum LedgerCommand {
         /// Openings that were disclosed with an export.
         #[arg(long, value_name = "FILE", requires = "export")]
         openings: Option<PathBuf>,
+        /// Ask the running hub, and hold what it has against what its peers cosigned.
+        #[arg(long, requires = "data")]
+        live: bool,
+        /// The export of another hub: whatever one says it sent, the other has to say it received.
+        #[arg(
+            long,
+            value_name = "EXPORT",
+            requires = "openings",
+            requires = "with_openings"
+        )]
+        with: Option<PathBuf>,
+        /// Openings that were disclosed with that other export.
+        #[arg(long, value_name = "FILE", requires = "with")]
+        with_openings: Option<PathBuf>,
     },
     /// Write the ledger as a folder that public tools read (C2SP tlog-tiles).
     Export {
@@ -96,6 +111,17 @@ pub(super) enum LedgerCommand {
         #[command(flatten)]
         at: At,
     },
+    /// Let a fenced hub go on although its peers cannot be asked: two people, each with this command.
+    Confirm {
+        /// That nobody who could be asked is there.
+        #[arg(long, required = true)]
+        alone: bool,
+        /// Your code on the duty roster, not your name.
+        #[arg(long, value_name = "CODE")]
+        person: String,
+        #[command(flatten)]
+        at: At,
+    },
     /// List the entries, and what was erased.
     Show {
         /// Show fillers too.
@@ -115,13 +141,26 @@ impl LedgerCommand {
                 since,
                 policy,
                 openings,
+                live,
+                with,
+                with_openings,
             } => {
+                if let (Some(one), Some(openings), Some(other), Some(other_openings)) =
+                    (export, openings, with, with_openings)
+                {
+                    return crossmatch::cross_match((one, openings), (other, other_openings));
+                }
                 let against = Against::read(since.as_deref(), policy.as_deref(), openings.as_deref())?;
                 match (export, data) {
                     (Some(folder), _) => verify::verify_export(folder, &against),
                     (None, Some(data)) => {
-                        let ledger = stored(&At { data: data.clone() }).await?;
-                        Ok(verify::verify_stored(&ledger, &against))
+                        let at = At { data: data.clone() };
+                        if *live {
+                            let document: LedgerDocument = Client::new(&at)?.get("/v1/ledger").await?;
+                            let damaged = |sentence| Failure::new(exit::DATA, "ledger", sentence);
+                            return Ok(verify::verify_live(&document.read().map_err(damaged)?, &against));
+                        }
+                        Ok(verify::verify_stored(&stored(&at).await?, &against))
                     }
                     (None, None) => Err(Failure::new(
                         exit::USAGE,
@@ -161,6 +200,14 @@ impl LedgerCommand {
                     &reply,
                     format!("the ledger of {hub} is cosigned again"),
                 ))
+            }
+            // The flag is there to be read by whoever types it: the command does nothing without it.
+            Self::Confirm { alone: _, person, at } => {
+                let body = ConfirmBody {
+                    person: person.clone(),
+                };
+                let reply: Reply = Client::new(at)?.post("/v1/ledger/confirm-alone", &body).await?;
+                Ok(act::said(&reply))
             }
             Self::Show { all, at } => Ok(show::show(&stored(at).await?, *all)),
         }

@@ -9,7 +9,7 @@ use crate::api::{ErrorBody, Problem};
 use crate::config::ConfigError;
 use crate::folder::FolderError;
 use crate::process::StartError;
-use crate::store::{OpenError, ReadError, ReadSecretError};
+use crate::store::{HoldAnchorError, OpenError, ReadError, ReadSecretError};
 use crate::transport;
 
 /// Exit codes, as in sysexits where there is one.
@@ -86,6 +86,8 @@ impl From<StartError> for Failure {
         let (exit, code) = match error {
             StartError::Folder(error) => return error.into(),
             StartError::Open(OpenError::InUse { .. }) => (exit::LATER, "folder-in-use"),
+            StartError::HoldAnchor(HoldAnchorError::InUse { .. }) => (exit::LATER, "anchor-in-use"),
+            StartError::HoldAnchor(_) => (exit::CANNOT_CREATE, "anchor-lock"),
             StartError::Open(OpenError::NotWritable { .. }) => (exit::CANNOT_CREATE, "folder-not-writable"),
             StartError::Open(OpenError::OpeningKeys(_)) => (exit::PERMISSION, "opening-keys"),
             StartError::Read(ReadError::NoOpeningKey { .. }) => (exit::CONFIG, "opening-key-missing"),

@@ -50,13 +50,17 @@ fn entry_text(entry: &InboxEntry) -> String {
     } else {
         format!(" by way of {}", entry.sender)
     };
+    let ledger = entry
+        .ledger
+        .as_ref()
+        .map_or_else(String::new, |grade| format!(", {grade}"));
     let also: String = entry
         .also_via
         .iter()
         .map(|hub| format!(", also by way of {hub}"))
         .collect();
     format!(
-        "{}.{} {:<9} TLP:{} from {}{via}{also}\n  {title}\n",
+        "{}.{} {:<9} TLP:{} from {}{via}{also}{ledger}\n  {title}\n",
         entry.item, entry.version, entry.state, entry.label.tlp, entry.originator
     )
 }

@@ -74,11 +74,13 @@ fn text(status: &StatusDocument) -> String {
                 format!(", {} ago", elapsed(status.time.saturating_sub(at)))
             });
             text.push_str(&format!(
-                "checkpoint of {} entries, cosigned by {}{age} ({}; a quorum is {})\n",
+                "checkpoint of {} entries, cosigned by {}{age} ({}; a quorum is {} of {}); a quorum stands behind {} entries\n",
                 checkpoint.size,
                 checkpoint.cosigned.len(),
                 checkpoint.grade,
-                checkpoint.quorum
+                checkpoint.quorum,
+                checkpoint.full_members,
+                checkpoint.quorum_size
             ));
         }
         None => text.push_str("no checkpoint published yet\n"),
@@ -104,8 +106,11 @@ fn peer_text(peer: &PeerView, now: u64) -> String {
     let clock = peer
         .clock_ahead_seconds
         .map_or(String::new(), |seconds| format!(", clock {seconds:+} s"));
+    let alone = peer.went_on_alone.map_or(String::new(), |at| {
+        format!(", went on alone {} ago", elapsed(now.saturating_sub(at / 1_000)))
+    });
     format!(
-        "{:<8} {state}, {} waiting{oldest}{clock}\n",
+        "{:<8} {state}, {} waiting{oldest}{clock}{alone}\n",
         peer.hub, peer.waiting
     )
 }
@@ -133,10 +138,11 @@ fn holding_text(view: &DeliveryView) -> String {
         }
     }
     format!(
-        "{}.{} {:<8} {state} {}\n",
+        "{}.{} {:<8} {state} ({}) {}\n",
         view.item,
         view.version,
         view.receiver,
+        view.ledger,
         view.rules.join(" ")
     )
 }

@@ -139,6 +139,16 @@ pub(super) const CODES: &[Code] = &[
         "Restore the file that the sentence names from the backup of `keys/openings`, and start again.",
     ),
     code(
+        "anchor-in-use",
+        "Another process stands at the same anchor: this folder is a copy of that of a running hub.",
+        "Stop that hub first; the sentence names its process. Never run two copies of one hub.",
+    ),
+    code(
+        "anchor-lock",
+        "The lock beside the anchor file cannot be taken.",
+        "Give the anchor's folder to the user of the hub.",
+    ),
+    code(
         "folder-in-use",
         "Another process has the data folder open.",
         "Stop that hub first; the sentence names its process.",

@@ -5,8 +5,18 @@ use super::{Code, code};
 pub(super) const CODES: &[Code] = &[
     code(
         "fenced",
-        "The database is an old copy: its anchor or a peer has a checkpoint of this hub that it has not. It signs and releases nothing.",
-        "Stop the hub and put back the newest copy of its data folder. Do not remove the anchor.",
+        "The hub may have forgotten what it signed: too few peers have answered since the start, or its anchor or a peer names entries that it has not. It signs and releases nothing.",
+        "It goes on by itself when peers answer and its leaves are back. Put back a newer copy of the data folder if there is one; do not remove the anchor.",
+    ),
+    code(
+        "two-histories",
+        "This hub has signed two histories: it was cloned, or went on from an old copy. Its ledger has come to its end.",
+        "Stop every copy. The members have to admit it with another ledger key.",
+    ),
+    code(
+        "unproven",
+        "A member released items and has not shown within its next checkpoints that the decisions stand in its ledger.",
+        "Ask its operators by another way, then `testudo ledger resume HUB --data DIR`.",
     ),
     code(
         "split-view",

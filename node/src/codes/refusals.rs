@@ -209,4 +209,24 @@ pub(super) const CODES: &[Code] = &[
         "The item was signed with a key that its originator has revoked since.",
         "Ask the originator for a new version. The item is kept, and not passed on.",
     ),
+    code(
+        "not-fenced",
+        "The hub is not fenced, so that there is nothing to confirm.",
+        "Nothing is to be done.",
+    ),
+    code(
+        "person-code",
+        "A person is named by a code of the duty roster, never by a name.",
+        "Use 1 to 32 lower-case letters, digits, dots and hyphens.",
+    ),
+    code(
+        "same-person",
+        "It takes two people to let a hub go on alone.",
+        "Have a second person confirm within 15 minutes.",
+    ),
+    code(
+        "clock-off",
+        "The clock of this hub is more than five minutes from the median of its peers.",
+        "Set it and let a time service keep it; then release again.",
+    ),
 ];

@@ -44,6 +44,7 @@ pub struct Circumstances {
 pub(super) fn problems(hub: &Status, around: &Circumstances) -> Vec<Finding> {
     let mut found: Vec<Finding> = hub.peers.iter().filter_map(split_view).collect();
     found.extend(fence(hub));
+    found.extend(hub.peers.iter().filter_map(unproven));
     found.extend(time(around));
     found.extend(disk(hub, around));
     found.extend(ends(hub, around.now));
@@ -62,7 +63,7 @@ pub(super) fn exit(problems: &[Finding]) -> u8 {
     let first = problems.iter().find(|finding| finding.level == Level::Fail);
     match first.map(|finding| finding.code.as_str()) {
         None => 0,
-        Some("split-view") => 65,
+        Some("split-view" | "two-histories" | "unproven") => 65,
         Some("fenced" | "disk") => 75,
         Some(_) => 78,
     }
@@ -85,11 +86,49 @@ fn split_view(peer: &PeerView) -> Option<Finding> {
 }
 
 fn fence(hub: &Status) -> Option<Finding> {
-    hub.fenced.then(|| {
-        Finding::fail(
+    let fence = hub.fence.as_ref()?;
+    Some(match fence.why.as_str() {
+        "asking" => Finding::fail(
             "fenced",
-            "FENCED: the ledger is behind its anchor or its peers; nothing is signed or released",
-            "stop the hub and put back the newest copy of its data folder",
+            format!(
+                "FENCED: {} of {} peers have said what they hold of this ledger; nothing is signed or released",
+                fence.heard, fence.needed
+            ),
+            "it goes on when they have; where nobody can be asked: testudo ledger confirm --alone",
+        ),
+        "behind" => {
+            let more = |size: Option<u64>| size.map_or_else(|| "no more".to_owned(), |size| size.to_string());
+            Finding::fail(
+                "fenced",
+                format!(
+                    "FENCED: the ledger has {} entries, peers hold {}, the anchor names {}; nothing is signed or released",
+                    fence.entries,
+                    more(fence.held_by_peers),
+                    more(fence.anchored)
+                ),
+                "its leaves come back from peers; if there is a newer copy of the data folder, put it back",
+            )
+        }
+        _ => Finding::fail(
+            "two-histories",
+            "FENCED: this hub has signed two histories; its ledger has come to its end",
+            "stop every copy of it; the members have to admit it with another ledger key",
+        ),
+    })
+}
+
+fn unproven(peer: &PeerView) -> Option<Finding> {
+    (peer.unproven > 0).then(|| {
+        Finding::fail(
+            "unproven",
+            format!(
+                "NOT IN ITS LEDGER: {} releases of {} whose decision it has not shown",
+                peer.unproven, peer.hub
+            ),
+            format!(
+                "ask its operators by another way; then: testudo ledger resume {}",
+                peer.hub
+            ),
         )
     })
 }

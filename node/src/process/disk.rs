@@ -7,9 +7,11 @@
 //! A crash between two of these steps leaves what the last one left; the core repeats the rest at the next start.
 //! An error in any of them is final: the process ends, and nothing is tried a second time.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use testudo_core::output::{Change, Family};
+use testudo_core::records::key;
 use testudo_crypto::digest::unhex;
 use testudo_protocol::id::Timestamp;
 use testudo_protocol::week::Week;
@@ -99,6 +101,16 @@ impl Disk {
         let row = self.store.get(rows::family(family), key);
         let row = row.map_err(Fatal::because("the database cannot be read"))?;
         Ok(row.map(|row| row.to_vec()))
+    }
+
+    /// Leaves of the hub's own ledger, one behind the other; none if one of them is not there.
+    ///
+    /// # Errors
+    /// [`Fatal`].
+    pub fn read_leaves(&self, indices: Range<u64>) -> Result<Option<Vec<u8>>, Fatal> {
+        let leaves = indices.map(|index| self.read(Family::Leaf, &key::index(index)));
+        let leaves: Option<Vec<Vec<u8>>> = leaves.collect::<Result<_, Fatal>>()?;
+        Ok(leaves.map(|leaves| leaves.concat()))
     }
 
     /// Lets the anchor name a checkpoint; the rows behind it are on disk.

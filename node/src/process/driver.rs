@@ -323,7 +323,7 @@ impl Effects for Shell {
     fn carry_out(&mut self, hub: &Hub, output: Output) -> Result<Option<Input>, Fatal> {
         match output {
             // What concerns the disk is done by the caller, in its order.
-            Output::Persist(..) | Output::Load(..) | Output::Anchor { .. } => {}
+            Output::Persist(..) | Output::Load(..) | Output::LoadLeaves(..) | Output::Anchor { .. } => {}
             Output::Seal(id, order) => {
                 let sealed = order.carry_out();
                 #[cfg(feature = "tap")]
@@ -503,6 +503,21 @@ fn report(event: &Event) {
         }
         Event::TurnedAway { peer } => {
             warn!(peer = %peer, "an envelope was not taken, the disk is nearly full; the peer keeps it");
+        }
+        Event::Unfenced { heard } => {
+            info!(count = *heard, "peers have answered, the hub signs and releases");
+        }
+        Event::LogAhead { peer } => {
+            error!(peer = %peer, "peer has taken over more of a log of this hub than the database knows; the logs are begun anew");
+        }
+        Event::DecisionUnproven { peer, item, index } => {
+            error!(peer = %peer, item = %item, decision_id = *index, "peer has not shown in time that the decision behind this item stands in its ledger");
+        }
+        Event::PeerWentOnAlone { peer, .. } => {
+            warn!(peer = %peer, "two people at this peer let it go on without asking anybody what it had signed");
+        }
+        Event::ClockOff { peer, ahead_seconds } => {
+            warn!(peer = %peer, error = %format!("{ahead_seconds} seconds ahead"), "the clock of this peer is more than five minutes from ours");
         }
         Event::Checkpoint { size } => info!(tree_size = *size, "checkpoint signed"),
     }

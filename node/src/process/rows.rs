@@ -25,6 +25,8 @@ pub(super) fn family(family: CoreFamily) -> Family {
         CoreFamily::Announcement => Family::Announcement,
         CoreFamily::Blob => Family::Blob,
         CoreFamily::OwnAct => Family::OwnAct,
+        CoreFamily::Mirror => Family::Mirror,
+        CoreFamily::Proof => Family::Proof,
     }
 }
 
@@ -58,8 +60,11 @@ pub(super) fn changes(wanted: Vec<CoreChange>) -> (Vec<Change>, Vec<(Family, Vec
 pub fn load_rows(store: &Store) -> Result<Vec<Row>, ReadError> {
     let mut rows = Vec::new();
     for of in CoreFamily::ALL {
-        // Envelopes are read when they are sent; evidence is for people.
-        if matches!(of, CoreFamily::Envelope | CoreFamily::Evidence) {
+        // Envelopes are read when they are sent, mirrored leaves when their owner asks; evidence is for people.
+        if matches!(
+            of,
+            CoreFamily::Envelope | CoreFamily::Evidence | CoreFamily::Mirror
+        ) {
             continue;
         }
         rows.extend(

@@ -53,6 +53,10 @@ pub fn settle(
                     disk.write(std::mem::take(&mut changes))?;
                     inputs.push_back(Input::Loaded(id, disk.read(family, &key)?));
                 }
+                Output::LoadLeaves(id, indices) => {
+                    disk.write(std::mem::take(&mut changes))?;
+                    inputs.push_back(Input::Loaded(id, disk.read_leaves(indices)?));
+                }
                 Output::Anchor { size, root, note } => disk.replace_anchor(size, &root, note)?,
                 other => inputs.extend(effects.carry_out(hub, other)?),
             }

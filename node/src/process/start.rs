@@ -28,7 +28,9 @@ use crate::blobs::{BlobFolder, BlobFolderError, BlobWorker, Staging};
 use crate::clock;
 use crate::config::ApprovalFiles;
 use crate::folder::{FolderError, HubFolder};
-use crate::store::{Anchor, Claim, EraseError, OpenError, ReadAnchorError, ReadError, Store, StoreKeys};
+use crate::store::{
+    Anchor, Claim, EraseError, HoldAnchorError, OpenError, ReadAnchorError, ReadError, Store, StoreKeys,
+};
 use crate::transport::{self, PeerEntry, Transport, TransportConfig};
 
 /// How often the core is told that time passes.
@@ -67,6 +69,9 @@ pub enum StartError {
     /// The anchor.
     #[error(transparent)]
     Anchor(#[from] ReadAnchorError),
+    /// The anchor of a hub that runs.
+    #[error(transparent)]
+    HoldAnchor(#[from] HoldAnchorError),
     /// The policies.
     #[error(transparent)]
     Policies(#[from] LoadError),
@@ -201,6 +206,8 @@ pub async fn start(folder: &HubFolder, tap: Option<PathBuf>) -> Result<Running, 
         true => Some(transport::hold_ports(folder.config.listen)?),
         false => None,
     };
+    // A second database at this anchor is a copy of the first.
+    let held = Anchor::new(&folder.config.anchor).hold()?;
     let (hub, begin, store, anchor) = open(folder, prepared, claim)?;
     let config = TransportConfig {
         secret_seed: keys.transport.seed(),
@@ -232,11 +239,7 @@ pub async fn start(folder: &HubFolder, tap: Option<PathBuf>) -> Result<Running, 
     let blobs = BlobWorker::start(blobs, move || poked.poke()).map_err(StartError::Thread)?;
     let driver = Driver {
         hub,
-        disk: Disk::new(
-            store,
-            Anchor::new(&folder.config.anchor),
-            anchor.map_or(0, |anchor| anchor.size),
-        ),
+        disk: Disk::new(store, held, anchor.map_or(0, |anchor| anchor.size)),
         shell: Shell {
             transport: transport.clone(),
             #[cfg(feature = "tap")]

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use testudo_protocol::fault::Fault;
 use thiserror::Error;
 
+use super::lock::{Lock, LockError};
 use super::replace::replace;
 
 /// Longest note, in bytes: a checkpoint with the cosignatures of several hundred hubs.
@@ -21,10 +22,12 @@ pub const NOTE_BYTES_MAX: usize = 64 * 1024;
 /// Longest anchor file, in bytes: two notes in which every character is escaped.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// The anchor file of one hub. The lock of the store keeps other processes away from it.
+/// The anchor file of one hub.
 #[derive(Debug)]
 pub struct Anchor {
     path: PathBuf,
+    /// The right to replace it: a second database that stands at the same anchor has another lock than the first.
+    lock: Option<Lock>,
 }
 
 /// One position of the ledger.
@@ -45,6 +48,27 @@ pub struct Anchored {
     pub newest: Mark,
     /// The position before it, of another size; none after the first.
     pub previous: Option<Mark>,
+}
+
+/// Why the anchor is not ours to replace. The hub does not start.
+#[derive(Debug, Error)]
+pub enum HoldAnchorError {
+    /// Another process has it.
+    #[error("anchor file `{}` is in use by {}, stop that hub first", path.display(), super::open::process(*pid))]
+    InUse {
+        /// The file.
+        path: PathBuf,
+        /// The process, if it is known.
+        pid: Option<u32>,
+    },
+    /// The system refused.
+    #[error("cannot lock anchor file `{}`", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 /// Why the anchor was not read. The hub must not sign until it can be.
@@ -146,7 +170,27 @@ impl Anchor {
     /// The anchor in this file, which need not exist yet; its folder must.
     #[must_use]
     pub fn new(path: &Path) -> Anchor {
-        Anchor { path: path.into() }
+        Anchor {
+            path: path.into(),
+            lock: None,
+        }
+    }
+
+    /// Keeps every other process away from it, for as long as the value lives.
+    ///
+    /// # Errors
+    /// [`HoldAnchorError`].
+    pub fn hold(mut self) -> Result<Anchor, HoldAnchorError> {
+        let path = self.path.with_extension("lock");
+        let lock = Lock::take(&path).map_err(|error| match error {
+            LockError::Taken(pid) => HoldAnchorError::InUse {
+                path: self.path.clone(),
+                pid,
+            },
+            LockError::Io(source) => HoldAnchorError::Io { path, source },
+        })?;
+        self.lock = Some(lock);
+        Ok(self)
     }
 
     /// What the file holds; none if there is no file. A ledger with leaves and without an anchor is a

@@ -42,11 +42,15 @@ pub enum Family {
     Blob,
     /// What members have decided about their own keys and standing.
     OwnAct,
+    /// Leaves of peers' ledgers.
+    Mirror,
+    /// What was shown of the decisions behind envelopes.
+    Proof,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Family; 19] = [
+    pub const ALL: [Family; 21] = [
         Family::Meta,
         Family::Leaf,
         Family::Opening,
@@ -66,6 +70,8 @@ impl Family {
         Family::Announcement,
         Family::Blob,
         Family::OwnAct,
+        Family::Mirror,
+        Family::Proof,
     ];
 
     /// Its name in the database and in the associated data of its values: never changed.
@@ -91,6 +97,8 @@ impl Family {
             Family::Announcement => "announcement",
             Family::Blob => "blob",
             Family::OwnAct => "own-act",
+            Family::Mirror => "mirror",
+            Family::Proof => "proof",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One process for one folder.
+//! One process for one folder, and for one anchor.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
@@ -7,15 +7,13 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
-/// Name of the lock file in the folder. It holds the number of the process, for the message only.
-const FILE_NAME: &str = "hub.lock";
-
 /// More digits than any process number has.
 const PID_BYTES_MAX: u64 = 20;
 
-/// The right to use a folder. The kernel takes it back when the process ends, however it ends, so that
+/// The right to use what a lock file stands for. It holds the number of the process, for the message only. The kernel takes it back when the process ends, however it ends, so that
 /// a file left behind by a crash locks nobody out. The file itself is never removed: removing it while
 /// another process waits for it would let two of them in.
+#[derive(Debug)]
 pub(super) struct Lock {
     _file: File,
 }
@@ -28,7 +26,7 @@ pub(super) enum LockError {
 }
 
 impl Lock {
-    pub(super) fn take(folder: &Path) -> Result<Lock, LockError> {
+    pub(super) fn take(path: &Path) -> Result<Lock, LockError> {
         let mut open = OpenOptions::new();
         // Not truncated here: until the lock is ours, the number in the file is that of its owner.
         let open = open
@@ -37,7 +35,7 @@ impl Lock {
             .create(true)
             .truncate(false)
             .mode(0o600);
-        let mut file = open.open(folder.join(FILE_NAME)).map_err(LockError::Io)?;
+        let mut file = open.open(path).map_err(LockError::Io)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(LockError::Taken(owner(&mut file))),

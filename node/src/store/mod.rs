@@ -34,7 +34,9 @@ mod row;
 mod rows;
 mod wal;
 
-pub use anchor::{Anchor, Anchored, Mark, NOTE_BYTES_MAX, ReadAnchorError, ReplaceAnchorError};
+pub use anchor::{
+    Anchor, Anchored, HoldAnchorError, Mark, NOTE_BYTES_MAX, ReadAnchorError, ReplaceAnchorError,
+};
 #[cfg(feature = "bare")]
 pub use bare::Bare;
 pub use change::{Change, KEY_BYTES_MAX, VALUE_BYTES_MAX};

@@ -34,6 +34,9 @@ const DATABASE_NEW: &str = "db.new";
 /// The file without which RocksDB takes a folder for a new one.
 const CURRENT: &str = "CURRENT";
 
+/// Name of the lock file in the folder.
+const LOCK: &str = "hub.lock";
+
 /// Row of the default family: the data format, 4 bytes LE, not sealed, because a newer format may seal
 /// in another way and has to be recognised nevertheless.
 const FORMAT_ROW: &[u8] = b"format";
@@ -189,7 +192,7 @@ impl Claim {
             source,
         };
         make_folder(folder).map_err(refused)?;
-        let lock = Lock::take(folder).map_err(|error| match error {
+        let lock = Lock::take(&folder.join(LOCK)).map_err(|error| match error {
             LockError::Taken(pid) => OpenError::InUse {
                 folder: folder.into(),
                 pid,
@@ -402,6 +405,6 @@ fn unusable(folder: &Path, source: rocksdb::Error) -> OpenError {
     }
 }
 
-fn process(pid: Option<u32>) -> String {
+pub(super) fn process(pid: Option<u32>) -> String {
     pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }

@@ -107,7 +107,7 @@ pub enum AuditError {
         index: u64,
     },
     /// An opening is missing and nothing says why.
-    #[error("entry {index} has no opening, and no entry says that it was erased")]
+    #[error("entry {index} has no opening, and no entry says that it was erased or lost")]
     Unexplained {
         /// Which entry.
         index: u64,
@@ -249,6 +249,7 @@ struct StateRules {
     released: BTreeSet<EnvelopeHash>,
     missing: BTreeSet<u64>,
     erased: BTreeSet<u64>,
+    recovered: BTreeSet<u64>,
 }
 
 impl StateRules {
@@ -259,6 +260,7 @@ impl StateRules {
             released: BTreeSet::new(),
             missing: BTreeSet::new(),
             erased: BTreeSet::new(),
+            recovered: BTreeSet::new(),
         }
     }
 
@@ -285,6 +287,11 @@ impl StateRules {
                 }
             }
             Entry::Erased { entries, .. } => self.erased.extend(entries),
+            // The meaning of these went with a disk; only gaps before the entry that says so count.
+            Entry::Recovered { from, to } => {
+                let lost = self.missing.range(*from..(*to).min(index).max(*from));
+                self.recovered.extend(lost);
+            }
             _ => {}
         }
         Ok(())
@@ -299,7 +306,8 @@ impl StateRules {
         if self.extent == Extent::Disclosed {
             return Ok(0);
         }
-        if let Some(index) = self.missing.difference(&self.erased).next() {
+        let explained = |index: &&u64| self.erased.contains(index) || self.recovered.contains(index);
+        if let Some(index) = self.missing.iter().find(|index| !explained(index)) {
             return Err(AuditError::Unexplained { index: *index });
         }
         match self.erased.iter().find(|index| openings.contains_key(index)) {

@@ -66,6 +66,19 @@ pub enum Outcome {
     Repeated,
 }
 
+impl Outcome {
+    /// The word for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Objected => "objected",
+            Self::Unreadable => "unreadable",
+            Self::Withdrawn => "withdrawn",
+            Self::Repeated => "repeated",
+        }
+    }
+}
+
 /// What has gone wrong in a way that somebody may have to prove later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -76,6 +89,8 @@ pub enum IncidentKind {
     SplitView,
     /// A member's root key has signed two acts for one place of its chain.
     SplitActs,
+    /// A peer released an item and has not shown that the decision stands in its ledger.
+    Unproven,
 }
 
 /// One checkpoint of another hub that this one cosigned.
@@ -298,6 +313,74 @@ pub enum Entry {
         /// SHA-256 of the act.
         act: Hash,
     },
+    /// This hub had lost entries and has their leaves back from peers; what they mean is lost.
+    Recovered {
+        /// The first of them.
+        from: u64,
+        /// Behind the last.
+        to: u64,
+    },
+    /// Two people went on without what peers hold of this ledger.
+    ConfirmedAlone {
+        /// Entries that there were.
+        size: u64,
+        /// Entries that the anchor speaks of; more than there were if some are lost for good.
+        anchored: u64,
+        /// How many peers had answered.
+        heard: u32,
+        /// How many should have.
+        needed: u32,
+        /// Hashes of the codes of the two on their duty roster.
+        people: [Hash; 2],
+    },
+    /// Envelopes that were released before are sent to a peer again or at last; before any of them is.
+    ServedBatch {
+        /// To whom.
+        peer: HubId,
+        /// How many.
+        envelopes: u32,
+        /// SHA-256 over their hashes, in the order of sending.
+        digest: Hash,
+    },
+    /// The charter under which this hub acts from here on.
+    Charter {
+        /// Its version.
+        version: CharterVersion,
+        /// Its fingerprint.
+        charter: Hash,
+        /// Its members.
+        members: u32,
+    },
+    /// The policies under which this hub acts from here on.
+    PoliciesActivated {
+        /// Their hash.
+        policies: Hash,
+    },
+    /// This hub refused its consent to an onward disclosure.
+    ConsentRefused {
+        /// Which item.
+        item: ItemRef,
+        /// Who would have forwarded it.
+        holder: HubId,
+        /// To whom.
+        recipient: HubId,
+    },
+    /// The operators did something that no other entry says.
+    Operator {
+        /// What.
+        act: OperatorAct,
+    },
+}
+
+/// What operators do to a hub.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OperatorAct {
+    /// Started it.
+    Started {
+        /// The version of the program.
+        version: String,
+    },
 }
 
 impl Entry {
@@ -321,6 +404,13 @@ impl Entry {
             Self::WitnessResumed { .. } => "witness-resumed",
             Self::Served { .. } => "served",
             Self::OwnAct { .. } => "own-act",
+            Self::Recovered { .. } => "recovered",
+            Self::ConfirmedAlone { .. } => "confirmed-alone",
+            Self::ServedBatch { .. } => "served-batch",
+            Self::Charter { .. } => "charter",
+            Self::PoliciesActivated { .. } => "policies-activated",
+            Self::ConsentRefused { .. } => "consent-refused",
+            Self::Operator { .. } => "operator",
         }
     }
 }

@@ -50,6 +50,11 @@ pub enum OpeningError {
 
 impl Leaf {
     fn of(commitment: &Commitment) -> Self {
+        Self::committed(Hash::new(*commitment.as_bytes()))
+    }
+
+    /// The leaf with this commitment.
+    pub fn committed(commitment: Hash) -> Self {
         let mut bytes = [0; LEAF_BYTES];
         let whole = [VERSION, SUITE].into_iter().chain(*commitment.as_bytes());
         for (slot, byte) in bytes.iter_mut().zip(whole) {

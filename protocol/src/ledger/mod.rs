@@ -6,22 +6,26 @@
 //! nothing is sent without one.
 
 mod audit;
+mod crossmatch;
 mod disclosure;
 mod entry;
 mod export;
 mod leaf;
+mod mirror;
 mod tree;
 mod witness;
 
 pub use audit::{Audit, AuditError, AuditReport, Extent, audit};
+pub use crossmatch::{MatchError, Matched, Mismatch, Side, cross_match};
 pub use disclosure::{DisclosureError, ProofExtra, read_openings, write_openings};
 pub use entry::{
-    BASIS_BYTES_MAX, Basis, BasisError, Decision, DecisionAct, Entry, IncidentKind, KeyAct, Outcome, Record,
-    Seen,
+    BASIS_BYTES_MAX, Basis, BasisError, Decision, DecisionAct, Entry, IncidentKind, KeyAct, OperatorAct,
+    Outcome, Record, Seen,
 };
 pub use export::{
     CHECKPOINT_FILE, COSIGNERS_FILE, ExportError, ExportedFile, Published, PublishedError, VKEY_FILE, export,
 };
 pub use leaf::{LEAF_BYTES, Leaf, Opening, OpeningError};
+pub use mirror::{MIRRORS, MirrorError, Mirrored, TILE_BYTES, TILE_LEAVES, mirrors, read_tile};
 pub use tree::{Appended, Ledger, Recorded, RecordedError, RestoreError, TICK_ENTRIES};
-pub use witness::{SplitView, Verdict, Witnessed, consider, quorum, read_request};
+pub use witness::{SplitView, Verdict, Witnessed, consider, quorum, signed_alone, unreadable};

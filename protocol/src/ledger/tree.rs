@@ -170,6 +170,11 @@ impl Ledger {
         self.tree.root_at(size)
     }
 
+    /// The hash of the leaf at an index.
+    pub fn leaf_hash(&self, index: u64) -> Option<Digest> {
+        self.tree.leaf(LeafIndex::new(index))
+    }
+
     /// Proves that an entry is among the first `size`; `None` if it is not.
     pub fn prove_inclusion(&self, index: u64, size: TreeSize) -> Option<Vec<Digest>> {
         self.tree.prove_inclusion(LeafIndex::new(index), size)
@@ -181,16 +186,12 @@ impl Ledger {
     }
 
     /// How many fillers a tick adds, so that a checkpoint after `signed` entries stands at a multiple of
-    /// [`TICK_ENTRIES`] and an empty tick looks like any other.
+    /// [`TICK_ENTRIES`] above them, and an empty tick looks like any other.
     pub fn padding(&self, signed: TreeSize) -> u64 {
-        let over = self.size().get() % TICK_ENTRIES;
-        if over > 0 {
-            TICK_ENTRIES.saturating_sub(over)
-        } else if self.size() == signed {
-            TICK_ENTRIES
-        } else {
-            0
-        }
+        let size = self.size().get();
+        let least = size.max(signed.get().saturating_add(1));
+        let up_to = least.div_ceil(TICK_ENTRIES).saturating_mul(TICK_ENTRIES);
+        up_to.saturating_sub(size)
     }
 
     /// Adds an entry under a fresh salt. It counts for nothing until it is durable.
@@ -206,6 +207,24 @@ impl Ledger {
         Ok(Appended { index, leaf, opening })
     }
 
+    /// Takes over leaves that this hub once entered and has lost. They count for nothing until they are durable.
+    ///
+    /// The caller has held them against a checkpoint that this hub signed: see [`Ledger::root_with`].
+    pub fn recover(&mut self, leaves: &[Leaf]) {
+        for leaf in leaves {
+            self.tree.append(leaf.hash());
+        }
+    }
+
+    /// The root that the tree would have with these leaves behind its own.
+    pub fn root_with(&self, leaves: &[Leaf]) -> Root {
+        let mut edge = self.tree.edge().clone();
+        for leaf in leaves {
+            edge.append(leaf.hash());
+        }
+        edge.root()
+    }
+
     /// States that the first `size` entries have been flushed to stable storage.
     pub fn mark_durable(&mut self, size: u64) {
         self.durable = self.durable.max(size.min(self.size().get()));
@@ -217,7 +236,7 @@ impl Ledger {
     /// [`RecordedError`] if it is not durable, not a decision, or another entry's opening.
     pub fn recorded(&self, index: u64, opening: &[u8]) -> Result<Recorded, RecordedError> {
         let durable = self.durable;
-        let hash = self.tree.leaf(LeafIndex::new(index)).filter(|_| index < durable);
+        let hash = self.leaf_hash(index).filter(|_| index < durable);
         let hash = hash.ok_or(RecordedError::NotDurable { index, durable })?;
         let (opening, leaf) = Opening::read_hashed(opening, &hash, &self.origin, index)?;
         let Entry::Decision(decision) = opening.record().entry.clone() else {

@@ -53,16 +53,13 @@ pub enum Verdict {
     SplitView(SplitView),
 }
 
-/// Reads a request.
-///
-/// # Errors
-/// The answer to a request that cannot be read: 422 for an empty tree with another root than the
-/// protocol fixes, 400 for everything else.
-pub fn read_request(bytes: &[u8]) -> Result<AddCheckpoint, AddCheckpointReply> {
-    AddCheckpoint::parse(bytes).map_err(|error| match error {
+/// The answer to a request that cannot be read: 422 for an empty tree with another root than the protocol fixes,
+/// 400 for everything else.
+pub const fn unreadable(error: &AddCheckpointError) -> AddCheckpointReply {
+    match error {
         AddCheckpointError::Checkpoint(CheckpointError::EmptyRoot) => AddCheckpointReply::Unprocessable,
         _ => AddCheckpointReply::BadRequest,
-    })
+    }
 }
 
 /// Decides about a request for the ledger whose key is `log`, of which `held` is known so far.
@@ -105,8 +102,8 @@ pub fn consider(held: Option<&Witnessed>, request: &AddCheckpoint, log: &NoteVer
     }
 }
 
-/// The note with the ledger's own signature and no other.
-fn signed_alone(note: &Note, log: &NoteVerifier) -> Option<Vec<u8>> {
+/// The note with the ledger's own signature and no other; whether that verifies is not checked here.
+pub fn signed_alone(note: &Note, log: &NoteVerifier) -> Option<Vec<u8>> {
     let mut lines = note.signatures().iter();
     let line = lines.find(|line| line.name() == log.name() && line.id() == log.id())?;
     Some(format!("{}\n{}", note.text(), line.to_line()).into_bytes())

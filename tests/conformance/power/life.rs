@@ -1,26 +1,24 @@
 //! One hub on a disk that forgets: what it does, what it promises, and whether it remembers.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use testudo::process::{Disk, Effects, Fatal, restore, settle};
+use testudo::process::{Disk, Fatal, restore, settle};
 use testudo::store::{Anchor, Change, Family, Store, StoreKeys};
 use testudo_core::hub::{Hub, HubConfig};
 use testudo_core::input::{Command, CommandId, Draft, Input, ReleaseCommand};
 use testudo_core::output::Output;
-use testudo_core::views::Reply;
 use testudo_crypto::entropy::Entropy;
-use testudo_crypto::merkle::{Root, Tree, TreeSize, leaf_hash};
+use testudo_crypto::merkle::{TreeSize, leaf_hash};
 use testudo_crypto::vault::StorageKey;
 use testudo_policies::explain::Language;
-use testudo_protocol::exchange::{Control, Message};
 use testudo_protocol::id::{ItemId, Timestamp};
 use testudo_protocol::label::Tlp;
-use testudo_protocol::ledger::read_request;
 use testudo_protocol::week::Week;
 
 use super::device::{Device, End};
 use super::fuse::Mount;
+use super::outside::{Outside, Promises};
 use super::{chance, furnish};
 use crate::dice::Dice;
 use crate::drafts;
@@ -62,62 +60,6 @@ pub struct Life {
     promises: Promises,
 }
 
-/// What the hub has let others see, and must know ever after.
-#[derive(Default)]
-struct Promises {
-    /// Leaves of entries on which something rested that was seen.
-    leaves: Vec<Vec<u8>>,
-    tree: Tree,
-    /// The root of each size that was shown to a witness.
-    published: BTreeMap<u64, Root>,
-    released: BTreeSet<ItemId>,
-    erased: BTreeSet<ItemId>,
-    ends: u64,
-    cut: u64,
-}
-
-/// What stands around the hub: no network, and everybody who is told something remembers it.
-struct Outside<'a> {
-    promises: &'a mut Promises,
-    broken: Option<String>,
-}
-
-impl Effects for Outside<'_> {
-    fn carry_out(&mut self, _: &Hub, output: Output) -> Result<Option<Input>, Fatal> {
-        match output {
-            Output::Seal(id, order) => return Ok(Some(Input::Sealed(id, order.carry_out()))),
-            Output::Transmit(_, outbound) => self.see(&outbound.into_frame()),
-            Output::Reply(_, Ok(Reply::Released { item, .. })) => {
-                self.promises.released.insert(item);
-            }
-            Output::Reply(_, Ok(Reply::Erased { item, .. })) => {
-                self.promises.erased.insert(item);
-            }
-            _ => {}
-        }
-        Ok(None)
-    }
-}
-
-impl Outside<'_> {
-    /// A checkpoint that leaves the hub is remembered with its root.
-    fn see(&mut self, frame: &[u8]) {
-        let Ok(Message::Control(Control::AddCheckpoint(body))) = Message::decode(frame) else {
-            return;
-        };
-        let Ok(request) = read_request(&body) else {
-            self.broken = Some("it shows a witness what is no request".to_owned());
-            return;
-        };
-        let shown = request.checkpoint();
-        let size = shown.size.get();
-        let root = self.promises.published.entry(size).or_insert(shown.root);
-        if *root != shown.root {
-            self.broken = Some(format!("it has signed two roots for size {size}"));
-        }
-    }
-}
-
 /// A process.
 struct Process {
     hub: Hub,
@@ -151,8 +93,10 @@ impl Life {
         self.look(&process)?;
         let steps = self.dice.between(0, STEPS_MAX);
         self.mount.device().cut_after(steps);
-        let peer = VecDeque::from([Input::Connected(hub("DE"))]);
-        let mut lives = self.move_on(&mut process, peer, begin)?;
+        let mut lives = self.move_on(&mut process, peers(), begin)?;
+        if lives {
+            must_have_left_its_fence(&process)?;
+        }
         for _ in 0..self.dice.between(1, ACTS_MAX) {
             if !lives {
                 break;
@@ -171,8 +115,7 @@ impl Life {
         self.look(&process)?;
         let syncs = self.dice.between(0, SYNCS_MAX);
         self.mount.device().fail_sync_after(syncs);
-        let peer = VecDeque::from([Input::Connected(hub("DE"))]);
-        let mut settled = self.try_to_move_on(&mut process, peer, begin)?;
+        let mut settled = self.try_to_move_on(&mut process, peers(), begin)?;
         for _ in 0..ACTS_MAX {
             if settled.is_err() {
                 break;
@@ -202,7 +145,7 @@ impl Life {
         self.mount.device().cut_after(steps);
         let process = match self.start() {
             Ok((mut process, begin)) => {
-                self.move_on(&mut process, VecDeque::new(), begin)?;
+                self.move_on(&mut process, peers(), begin)?;
                 Some(process)
             }
             Err(_) if self.mount.device().is_dead() => None,
@@ -275,24 +218,28 @@ impl Life {
     fn try_to_move_on(
         &mut self,
         process: &mut Process,
-        inputs: VecDeque<Input>,
-        outputs: Vec<Output>,
+        mut inputs: VecDeque<Input>,
+        mut outputs: Vec<Output>,
     ) -> Result<Result<(), Fatal>, String> {
         let now = self.clock();
-        let mut outside = Outside {
-            promises: &mut self.promises,
-            broken: None,
-        };
-        let (hub, disk) = (&mut process.hub, &mut process.disk);
-        let settled = settle(hub, disk, &mut outside, &|| now, inputs, outputs);
-        if let Some(broken) = outside.broken {
-            return Err(broken);
-        }
-        if settled.is_ok() {
+        loop {
+            let mut outside = Outside::new(&mut self.promises);
+            let (hub, disk) = (&mut process.hub, &mut process.disk);
+            let settled = settle(hub, disk, &mut outside, &|| now, inputs, outputs);
+            let Outside { answers, broken, .. } = outside;
+            if let Some(broken) = broken {
+                return Err(broken);
+            }
+            if settled.is_err() {
+                return Ok(settled);
+            }
             // The round is over: whatever was entered is on disk, and somebody may rely on it.
             self.remember(process, process.hub.status().ledger_entries)?;
+            if answers.is_empty() {
+                return Ok(settled);
+            }
+            (inputs, outputs) = (answers, Vec::new());
         }
-        Ok(settled)
     }
 
     /// Takes over the leaves that are on disk since the last look: `least` of them at least.
@@ -316,9 +263,10 @@ impl Life {
     fn look(&mut self, process: &Process) -> Result<(), String> {
         let promises = &self.promises;
         let status = process.hub.status();
-        if status.fenced {
+        // Before its peers have answered it signs nothing; more than that must not stand in its way.
+        if status.fence.is_none_or(|fence| fence.why != "asking") {
             return Err(format!(
-                "it is behind its anchor: {} entries, {} were promised",
+                "it is not where its anchor stands: {} entries, {} were promised",
                 status.ledger_entries,
                 promises.leaves.len()
             ));
@@ -437,6 +385,24 @@ impl Life {
         } else {
             Err(format!("too little happened: {}", self.summary()))
         }
+    }
+}
+
+/// All others are reached at once.
+fn peers() -> VecDeque<Input> {
+    let members = Federation::get().charter().members();
+    let others = members.filter(|member| member.code != hub("FR"));
+    others.map(|member| Input::Connected(member.code)).collect()
+}
+
+/// Every peer has answered: a hub that is still fenced has lost what it let one of them see.
+fn must_have_left_its_fence(process: &Process) -> Result<(), String> {
+    match process.hub.status().fence {
+        None => Ok(()),
+        Some(fence) => Err(format!(
+            "it stays fenced ({}) with {} entries; peers hold {:?}",
+            fence.why, fence.entries, fence.held_by_peers
+        )),
     }
 }
 

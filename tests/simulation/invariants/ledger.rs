@@ -7,6 +7,8 @@ use testudo_core::output::{Change, Family};
 use testudo_crypto::checkpoint::Checkpoint;
 use testudo_crypto::merkle::Frontier;
 use testudo_crypto::note::Note;
+use testudo_protocol::envelope::Envelope;
+use testudo_protocol::exchange::Message;
 use testudo_protocol::id::HubId;
 use testudo_protocol::ledger::{Entry, Leaf, Witnessed, audit};
 use testudo_protocol::wire;
@@ -62,20 +64,58 @@ pub fn invariant_anchors_are_durable_and_signed(
     }
 }
 
+/// No hub ever signs two roots for one size, whatever happens to its disk.
+pub fn invariant_one_root_for_one_size(world: &mut World, hub: HubId, anchor: &Anchor) -> Held {
+    let signed = world.watch.roots.entry((hub, anchor.size)).or_default();
+    if !signed.is_empty() && *signed != anchor.root {
+        return broken(
+            "one_root_for_one_size",
+            hub,
+            format_args!("signs another root for {} entries", anchor.size),
+        );
+    }
+    signed.clone_from(&anchor.root);
+    Ok(())
+}
+
+/// No hub ever gives one place of a log to two envelopes, whatever happens to its disk.
+pub fn invariant_one_envelope_for_one_place(world: &mut World, hub: HubId, frame: &[u8]) -> Held {
+    let envelope = match Message::decode(frame) {
+        Ok(Message::Content(bytes)) => Envelope::decode(&bytes),
+        Ok(Message::Resealed(bytes)) => Envelope::decode_resealed(&bytes),
+        _ => return Ok(()),
+    };
+    let Ok(envelope) = envelope else { return Ok(()) };
+    let fields = envelope.outer().fields();
+    let place = (hub, fields.audience, fields.sequence);
+    let before = world.watch.places.insert(place, envelope.hash());
+    if before.is_some_and(|before| before != envelope.hash()) {
+        return broken(
+            "one_envelope_for_one_place",
+            hub,
+            format_args!("signs another envelope for place {} of a log", fields.sequence),
+        );
+    }
+    Ok(())
+}
+
 /// The tree contains every older checkpoint, the audit finds nothing, every release has its
-/// decision on the same item, and the hub is not fenced.
+/// decision on the same item, and the hub has lost nothing of it.
 pub fn invariant_ledgers_only_grow_and_verify(world: &World, hub: HubId) -> Held {
     let station = &world.stations[&hub];
     let disk = &station.disk;
+    let why = (station.hub.as_ref()).and_then(|hub| hub.status().fence.map(|fence| fence.why));
+    match why.as_deref() {
+        None | Some("asking") => {}
+        // Its ledger is short, and it knows.
+        Some("behind") if world.watch.rolled_back.contains(&hub) => return Ok(()),
+        Some(why) => return broken(NAME, hub, format_args!("is fenced: {why}")),
+    }
     let roots = roots(disk, hub)?;
     for anchor in disk.anchors() {
         if roots.get(&anchor.size) != Some(&anchor.root) {
             return broken(NAME, hub, format_args!("checkpoint {} is no prefix", anchor.size));
         }
-    }
-    let fenced = station.hub.as_ref().is_some_and(|hub| hub.status().fenced);
-    if fenced {
-        return broken(NAME, hub, "is fenced");
     }
     let federation = Federation::get();
     let origin = federation.ledger_origin(hub);

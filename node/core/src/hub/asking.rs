@@ -11,6 +11,7 @@ use testudo_protocol::consent::PURPOSE_BYTES_MAX;
 use testudo_protocol::consent_question::{ConsentDeclined, ConsentQuestion};
 use testudo_protocol::exchange::Control;
 use testudo_protocol::id::{HubId, ItemId, ItemRef, Timestamp};
+use testudo_protocol::ledger::Entry;
 
 use super::step::{After, Step};
 use super::{Hub, PeerFault};
@@ -109,6 +110,12 @@ impl Hub {
         let mut ask = asked.cloned().ok_or(Refusal::NoSuchQuestion { holder })?;
         ask.state = ConsentAskState::Refused;
         let mut step = Step::default();
+        let entry = Entry::ConsentRefused {
+            item: ask.item,
+            holder,
+            recipient,
+        };
+        self.enter(&mut step, entry)?;
         step.then(After::Control(holder, Control::ConsentDeclined(declined(&ask))));
         step.then(After::Reply(
             id,

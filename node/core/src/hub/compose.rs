@@ -58,6 +58,7 @@ impl Hub {
 
     fn seal_content(&mut self, decided: Decided, out: &mut Vec<Output>) -> Result<(), Refusal> {
         let internal = |what| Refusal::Internal { what };
+        self.may_sign()?;
         let (index, opening) = &decided.decision;
         let recorded = self
             .ledger
@@ -82,7 +83,7 @@ impl Hub {
         }
         let hubs: Vec<HubId> = permits.iter().map(Permit::receiver).collect();
         let decision = recorded.at();
-        let audience = self.keys.audience(self.gate.charter().realm(), &hubs);
+        let audience = self.log_for(&hubs, out);
         let previous = self
             .heads
             .get(&(self.me, audience))

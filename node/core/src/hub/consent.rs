@@ -113,6 +113,7 @@ impl Hub {
         row: &[u8],
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
+        self.may_release()?;
         let item = request.item;
         // There is one delivery for each item and receiver. Another one would take the place of one
         // that is under way, and the receiver's chain would never be whole.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use testudo_crypto::digest::Digest;
 use testudo_policies::gate::{Answer, Question};
 use testudo_policies::permit::{MintError, Permit};
 use testudo_policies::vocabulary::Action;
@@ -13,7 +14,7 @@ use testudo_protocol::envelope::{Envelope, Outer};
 use testudo_protocol::exchange::Control;
 use testudo_protocol::id::{AudienceId, EnvelopeHash, HubId, ItemRef, Sequence};
 use testudo_protocol::ledger::{Decision, DecisionAct, Entry};
-use testudo_protocol::receipt::{Act, Receipt};
+use testudo_protocol::receipt::{Act, Receipt, ReceiptFields};
 
 use super::decide::Verdicts;
 use super::delivery::{give_up, note, settle};
@@ -64,10 +65,16 @@ impl Hub {
 
     /// Reads what is queued for a connected peer, oldest first, up to the window.
     pub(super) fn push(&mut self, peer: HubId, out: &mut Vec<Output>) {
-        if self.fenced || !self.is_ready(peer) {
+        if self.is_fenced() || !self.is_ready(peer) {
             return;
         }
-        for flight in self.next_flights(peer) {
+        let flights = self.next_flights(peer);
+        let state = self.peers.entry(peer).or_default();
+        let is_first = !std::mem::replace(&mut state.served, true);
+        if is_first && self.deliveries.open(peer).next().is_some() {
+            return self.enter_batch(peer, out);
+        }
+        for flight in flights {
             self.take_off(peer, flight, out);
         }
     }
@@ -101,6 +108,25 @@ impl Hub {
             });
         }
         chosen
+    }
+
+    /// What waited for a connection, or is wanted again, is entered before any of it is sent.
+    ///
+    /// A crash after this leaves an entry for a batch that was not sent, and another one for the batch that is.
+    fn enter_batch(&mut self, peer: HubId, out: &mut Vec<Output>) {
+        let hashes: Vec<[u8; 32]> = (self.deliveries.open(peer))
+            .map(|delivery| *delivery.envelope.as_bytes())
+            .collect();
+        let entry = Entry::ServedBatch {
+            peer,
+            envelopes: u32::try_from(hashes.len()).unwrap_or(u32::MAX),
+            digest: Digest::of(&hashes.concat()).into(),
+        };
+        let mut step = Step::default();
+        // An entry is far below the codec's limit.
+        let _bounded = self.enter(&mut step, entry);
+        step.then(After::Push(peer));
+        self.commit(step, out);
     }
 
     fn flight(&self, delivery: &DeliveryRecord) -> Flight {
@@ -167,6 +193,8 @@ impl Hub {
             }
             Some(Loading::Forward(request)) => self.on_body_loaded(*request, row, out),
             Some(Loading::Erasure(erasure)) => self.on_erasure_loaded(*erasure, row, out),
+            Some(Loading::Leaves(giving)) => self.on_tile_loaded(*giving, row, out),
+            Some(Loading::OwnLeaves(giving)) => self.on_own_tile_loaded(*giving, row, out),
             None => {}
         }
     }
@@ -397,10 +425,13 @@ impl Hub {
         out: &mut Vec<Output>,
     ) {
         let mut step = Step::default();
+        let mut again = false;
         for item in self.deliveries.in_log(peer, audience) {
             let mut changed = false;
             let delivery = self.deliveries.update(&(item, peer), |delivery| {
+                let had = delivery.state == DeliveryState::Delivered;
                 changed = settle(delivery, next);
+                again |= had && changed;
             });
             if let Some(delivery) = delivery.filter(|_| changed) {
                 // A delivery record is far below the codec's limit.
@@ -409,6 +440,7 @@ impl Hub {
         }
         if let Some(state) = self.peers.get_mut(&peer) {
             state.flights.retain(|flight| flight.audience != audience);
+            state.served &= !again;
         }
         step.then(After::Push(peer));
         self.commit(step, out);
@@ -431,6 +463,9 @@ impl Hub {
         }
         let known = (self.deliveries.get(&(fields.item, peer)))
             .is_some_and(|delivery| delivery.envelope == fields.envelope && delivery.may_have_left());
+        if !known && self.may_have_forgotten(peer) {
+            return self.note_forgotten(peer, fields, out);
+        }
         if !known {
             return Err(PeerFault(
                 "sent a receipt for an envelope that was not sent to it".to_owned(),
@@ -463,12 +498,31 @@ impl Hub {
         Ok(())
     }
 
+    /// Whether an envelope to a peer may have been lost here with an older database: then its receipt is no lie.
+    fn may_have_forgotten(&self, peer: HubId) -> bool {
+        self.generation > 0 || !self.fence.heard.contains(&peer)
+    }
+
+    /// A receipt for what was forgotten: the peer need not repeat it, once it is certain that it was.
+    fn note_forgotten(
+        &mut self,
+        peer: HubId,
+        fields: ReceiptFields,
+        out: &mut Vec<Output>,
+    ) -> Result<(), PeerFault> {
+        if self.generation > 0 {
+            let (envelope, act) = (fields.envelope, fields.act);
+            self.send_control(peer, Control::Noted { envelope, act }, out);
+        }
+        Ok(())
+    }
+
     /// Stores what a receipt says; false if it was known already.
     fn note_receipt(
         &mut self,
         step: &mut Step,
         peer: HubId,
-        fields: testudo_protocol::receipt::ReceiptFields,
+        fields: ReceiptFields,
     ) -> Result<bool, crate::refusal::Refusal> {
         let mut fresh = false;
         let delivery = self.deliveries.update(&(fields.item, peer), |delivery| {

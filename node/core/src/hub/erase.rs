@@ -301,7 +301,7 @@ impl Hub {
 
     /// Begins to destroy the content of items whose time is over. Their records stay and say so.
     pub(super) fn expire(&mut self, out: &mut Vec<Output>) {
-        if self.fenced || self.now < self.expiry_due {
+        if self.is_fenced() || self.now < self.expiry_due {
             return;
         }
         self.expiry_due = self.now.plus_millis(EXPIRY_MILLIS);

@@ -66,9 +66,16 @@ impl Hub {
             state.early = None;
             state.told_of_logs = false;
             state.flights.clear();
+            state.served = false;
+            state.ahead_millis = None;
+            state.proofs_asked = false;
         }
         self.drop_serving(peer);
         self.drop_asks(peer);
+        self.forget_asking(peer);
+        self.alone_shown.remove(&peer);
+        self.fence.room.forget(peer);
+        self.recovery_peer_changed(peer);
     }
 
     /// The peer has a new stream: answers that it gave on the one before may be lost.
@@ -132,13 +139,28 @@ impl Hub {
         state.met = Some(now);
         state.meets_again = false;
         state.flights.clear();
+        state.served = false;
         // First of all: whatever follows is judged by them.
         self.tell_own_acts(peer, out);
         self.tell_own_heads(peer, out);
+        self.transmit_control(peer, Control::Time(now), out);
+        self.ask_about_us(peer, out);
+        self.recovery_peer_changed(peer);
+        if self.is_fenced() {
+            self.go_on_recovering(out);
+        } else {
+            self.greet(peer, out);
+        }
+    }
+
+    /// Says to a peer that was met what it is owed, once this hub may say anything.
+    pub(super) fn greet(&mut self, peer: HubId, out: &mut Vec<Output>) {
         if self.revoked {
             return;
         }
         self.meet_witness(peer, out);
+        self.show_alone(peer, out);
+        self.ask_for_proofs(peer, out);
         self.say_all(peer, out);
         self.drop_asks(peer);
         self.pump_fetches(out);

@@ -135,12 +135,30 @@ impl Hub {
     }
 
     /// Puts an act into a step; false if it is here already.
+    ///
+    /// A fenced hub enters nothing, and still must not work with what it has revoked: it follows the act at once and
+    /// keeps it for the step that ends the fence. A crash before that leaves nothing, as in [`Self::take_own_act`].
     pub(super) fn enter_own_act(&mut self, step: &mut Step, act: OwnAct) -> Result<bool, OwnActRefusal> {
+        let taken = self.own_acts.take(act.clone(), self.gate.charter());
+        match taken.map_err(OwnActRefusal::Take)? {
+            Taken::Known => return Ok(false),
+            taken if self.is_fenced() => self.fence.own_acts.push((act, taken)),
+            taken => self.store_own_act(step, &act, taken)?,
+        }
+        Ok(true)
+    }
+
+    /// Stores and enters an act that was just taken, and tells peers once that is durable.
+    pub(super) fn store_own_act(
+        &mut self,
+        step: &mut Step,
+        act: &OwnAct,
+        taken: Taken,
+    ) -> Result<(), OwnActRefusal> {
         let (member, counter, hash) = (act.fields().member, act.fields().counter, act.hash());
         let bytes = act.to_bytes().to_vec();
-        let taken = self.own_acts.take(act, self.gate.charter());
-        let entry = match taken.map_err(OwnActRefusal::Take)? {
-            Taken::Known => return Ok(false),
+        let entry = match taken {
+            Taken::Known => return Ok(()),
             Taken::Extended => {
                 step.put_bytes(Family::OwnAct, key::own_act(member, counter), bytes.clone());
                 Entry::OwnAct {
@@ -169,7 +187,7 @@ impl Hub {
             let acts = told.iter().cloned().map(Control::OwnAct);
             acts.for_each(|act| step.then(After::Control(peer, act)));
         }
-        Ok(true)
+        Ok(())
     }
 
     /// From here on everything goes by what the members have decided about themselves.
@@ -186,17 +204,19 @@ impl Hub {
     /// Looks at the charter through the acts that are known.
     pub(super) fn see_own_acts(&mut self) {
         let charter = self.gate.charter().with_own_acts(&self.own_acts);
+        // Other keys and a lower standing fit the policies as the old ones did. If they do not, nothing may leave.
+        let mut fits = true;
         match self.gate.under(charter) {
             Ok(gate) => self.gate = gate,
-            // Other keys and a lower standing fit the policies as the old ones did. If they do not, nothing may leave.
-            Err(_) => self.fenced = true,
+            Err(_) => fits = false,
         }
         // A thief of a payload key could have announced a recipient key of its own: nothing more is sealed to it.
         let (charter, now) = (self.gate.charter(), self.now);
         self.announced.retain(|_, announced| {
             Announcement::verify(&announced.to_bytes(), charter, now.max(announced.fields().made)).is_ok()
         });
-        self.revoked = KeyKind::ALL.iter().any(|kind| charter.is_revoked(self.me, *kind));
+        let is_revoked = KeyKind::ALL.iter().any(|kind| charter.is_revoked(self.me, *kind));
+        self.revoked = is_revoked || !fits;
     }
 
     /// Other keys of this hub, which its newest act certifies: from here on it signs with them.

@@ -1,12 +1,11 @@
 //! Other policies: what they would change, and putting them in force.
 
 use testudo_policies::engine::Engine;
-use testudo_policies::gate::{Gate, GateError, Question, Source, Trial};
+use testudo_policies::gate::{GateError, Question, Source, Trial};
 use testudo_policies::vocabulary::Action;
 use testudo_protocol::id::HubId;
 
 use super::Hub;
-use crate::output::{Event, Output};
 use crate::records::{ItemRecord, ItemState};
 use crate::views::{PolicyDiff, PolicyDifference};
 
@@ -73,22 +72,6 @@ impl Hub {
             created: record.created,
             now: self.now,
         }
-    }
-
-    /// Puts other policies in force: from here on every question is asked of them.
-    ///
-    /// Nothing is sent by this. Each permit is minted by the gate that sends, so that what was allowed before is
-    /// asked again; a release whose decision is being written ends with `preview-changed`.
-    pub(super) fn on_policies(&mut self, gate: Gate, out: &mut Vec<Output>) {
-        // Policies alone change here; another charter comes by a restart.
-        if gate.charter().fingerprint() != self.gate.charter().fingerprint() {
-            return;
-        }
-        let policies = gate.policies();
-        // Policies change nothing about what the authorities have approved, nor about what members have decided.
-        self.gate = gate.with_approvals(self.gate.approvals().clone());
-        self.see_own_acts();
-        out.push(Output::Report(Event::PoliciesActivated { policies }));
     }
 }
 

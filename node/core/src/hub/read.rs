@@ -58,6 +58,7 @@ impl Hub {
             derived_from: record.derived_from.map(|from| from.item),
             title: self.titles.get(&record.item).cloned(),
             created: record.created.millis(),
+            ledger: self.proof_grade(record.envelope, record.sender),
             stored: record.stored.millis(),
             opened: millis(record.opened),
             acknowledged: millis(record.acknowledged),
@@ -72,9 +73,10 @@ impl Hub {
 
     /// What became of every receiver of every release, oldest item first.
     pub fn deliveries(&self, item: Option<ItemId>) -> Vec<DeliveryView> {
+        let view = |record| self.delivery_view(record);
         match item {
-            Some(item) => self.deliveries.of_item(item).map(delivery_view).collect(),
-            None => self.deliveries.values().map(delivery_view).collect(),
+            Some(item) => self.deliveries.of_item(item).map(view).collect(),
+            None => self.deliveries.values().map(view).collect(),
         }
     }
 
@@ -93,7 +95,8 @@ impl Hub {
             recipient_key_until: self.recipient_key_until(),
             approvals: self.approval_views(),
             policies: self.gate.policies(),
-            fenced: self.fenced,
+            fenced: self.is_fenced(),
+            fence: self.fence_view(),
             storage_full: self.is_full(),
             ledger_entries: self.ledger.size().get(),
             ledger_root: self.ledger.root().digest().to_hex(),
@@ -118,6 +121,28 @@ impl Hub {
         accreditation.chain(crypto).map(view).collect()
     }
 
+    fn delivery_view(&self, record: &DeliveryRecord) -> DeliveryView {
+        let (state, rules) = match &record.state {
+            DeliveryState::Refused { rules } => ("not sent", rules.clone()),
+            DeliveryState::Queued => ("queued", Vec::new()),
+            DeliveryState::Delivered => ("delivered", Vec::new()),
+            DeliveryState::Objected => ("objected", Vec::new()),
+            DeliveryState::Withheld { rules, .. } => ("withheld", rules.clone()),
+        };
+        DeliveryView {
+            item: record.item.item,
+            version: record.item.version,
+            receiver: record.receiver,
+            state: state.to_owned(),
+            rules,
+            ledger: self.entry_grade(record.decision),
+            delivered: millis(record.delivered),
+            opened: millis(record.opened),
+            acknowledged: millis(record.acknowledged),
+            purged: millis(record.purged),
+        }
+    }
+
     fn peer_view(&self, hub: HubId) -> PeerView {
         let state = self.peers.get(&hub);
         let waits = |delivery: &&DeliveryRecord| delivery.state == DeliveryState::Queued;
@@ -128,10 +153,12 @@ impl Hub {
             connected: state.is_some_and(|state| state.connected),
             waiting: waiting().count(),
             oldest_waiting: waiting().filter_map(since).min(),
-            clock_ahead_seconds: state.and_then(|state| state.clock_ahead_seconds),
+            clock_ahead_seconds: state.and_then(|state| Some(state.ahead_millis? / 1_000)),
             key_ahead: state.is_some_and(|state| state.early.is_some()),
             fault: state.and_then(|state| state.fault.clone()),
             split_view: self.has_split(hub),
+            unproven: self.unproven(hub),
+            went_on_alone: self.peers_alone.get(&hub).map(|(_, time)| time.millis()),
         }
     }
 }
@@ -141,25 +168,4 @@ pub fn bundle_of(row: &[u8]) -> Option<Vec<u8>> {
     let row: BodyRow = wire::decode(row).ok()?;
     let part = SignedPart::read(&mut Reader::new(&row.part)).ok()?;
     Some(part.into_body())
-}
-
-fn delivery_view(record: &DeliveryRecord) -> DeliveryView {
-    let (state, rules) = match &record.state {
-        DeliveryState::Refused { rules } => ("not sent", rules.clone()),
-        DeliveryState::Queued => ("queued", Vec::new()),
-        DeliveryState::Delivered => ("delivered", Vec::new()),
-        DeliveryState::Objected => ("objected", Vec::new()),
-        DeliveryState::Withheld { rules, .. } => ("withheld", rules.clone()),
-    };
-    DeliveryView {
-        item: record.item.item,
-        version: record.item.version,
-        receiver: record.receiver,
-        state: state.to_owned(),
-        rules,
-        delivered: millis(record.delivered),
-        opened: millis(record.opened),
-        acknowledged: millis(record.acknowledged),
-        purged: millis(record.purged),
-    }
 }

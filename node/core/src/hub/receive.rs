@@ -9,7 +9,7 @@ use testudo_policies::vocabulary::Action;
 use testudo_protocol::charter::KeyRefusal;
 use testudo_protocol::consent::ConsentError;
 use testudo_protocol::envelope::{
-    Envelope, EnvelopeError, Kind, LogEntry, OpenError, Opened, Opener, OuterFields, SignedPartError,
+    Envelope, EnvelopeError, Kind, LogEntry, OpenError, Opened, Opener, Outer, OuterFields, SignedPartError,
     Verified,
 };
 use testudo_protocol::exchange::Control;
@@ -85,7 +85,7 @@ impl Hub {
         match self.head(&fields).place(&fields) {
             Place::Next => {
                 let mut step = Step::default();
-                self.advance(&mut step, &fields, outer.link())
+                self.advance(&mut step, &outer)
                     .map_err(|error| PeerFault::of(&error))?;
                 let (audience, next) = (fields.audience, fields.sequence.next());
                 step.then(After::Control(peer, Control::Expect { audience, next }));
@@ -144,8 +144,10 @@ impl Hub {
         );
     }
 
-    fn advance(&mut self, step: &mut Step, fields: &OuterFields, link: EnvelopeHash) -> Result<(), Refusal> {
-        let head = self.head(fields).advanced(link);
+    fn advance(&mut self, step: &mut Step, outer: &Outer) -> Result<(), Refusal> {
+        let fields = outer.fields();
+        let head = self.head(fields).advanced(outer.link());
+        self.keep_outer(step, outer);
         step.put(Family::Log, key::log(fields.sender, fields.audience), &head)?;
         self.heads.insert((fields.sender, fields.audience), head);
         Ok(())
@@ -248,7 +250,7 @@ impl Hub {
         };
         let link = verified.envelope().hash();
         let mut step = Step::default();
-        self.advance(&mut step, &fields, link)
+        self.advance(&mut step, verified.envelope().outer())
             .and_then(|()| self.keep_peer_key(&mut step, peer, fields.audience, link, key))
             .map_err(|error| PeerFault::of(&error))?;
         self.commit(step, out);
@@ -280,7 +282,7 @@ impl Hub {
     ) -> Result<(), Refusal> {
         let envelope = verified.envelope().hash();
         let mut step = Step::default();
-        self.advance(&mut step, verified.fields(), envelope)?;
+        self.advance(&mut step, verified.envelope().outer())?;
         self.enter(
             &mut step,
             Entry::Received {
@@ -305,7 +307,7 @@ impl Hub {
         let (item, envelope) = (header.item, verified.envelope().hash());
         let outcome = self.outcome(peer, opened);
         let mut step = Step::default();
-        self.advance(&mut step, verified.fields(), envelope)?;
+        self.advance(&mut step, verified.envelope().outer())?;
         self.enter(
             &mut step,
             Entry::Received {
@@ -319,6 +321,10 @@ impl Hub {
             Outcome::Accepted => self.store_item(&mut step, peer, opened, envelope)?,
             Outcome::Repeated => self.note_other_way(&mut step, item, peer)?,
             Outcome::Objected | Outcome::Unreadable | Outcome::Withdrawn => {}
+        }
+        let decision = opened.carrier().header().decision;
+        if matches!(outcome, Outcome::Accepted | Outcome::Repeated) {
+            self.await_proof(&mut step, (peer, item), envelope, decision)?;
         }
         let act = match outcome {
             Outcome::Accepted | Outcome::Repeated => Act::Delivered,

@@ -30,7 +30,7 @@ impl Hub {
     /// A crash before the step is durable leaves neither: nobody was told of the new key, and the old ones are
     /// destroyed at the next tick.
     pub(super) fn turn_keys(&mut self, out: &mut Vec<Output>) {
-        if self.fenced || !self.gate.charter().reads(Suite::Hybrid) {
+        if self.is_fenced() || !self.gate.charter().reads(Suite::Hybrid) {
             return;
         }
         let mut step = Step::default();

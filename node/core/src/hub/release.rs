@@ -137,6 +137,7 @@ impl Hub {
         release: Box<ReleaseCommand>,
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
+        self.may_release()?;
         let proposed = self.propose(release.draft)?;
         let verdicts = self.verdicts(&proposed);
         if self.preview_hash(&proposed, &verdicts)? != release.preview {

@@ -1,6 +1,6 @@
 //! A hub from its rows: every index rebuilt, the tree held against its anchor.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use testudo_crypto::entropy::Entropy;
 use testudo_crypto::merkle::TreeSize;
@@ -11,21 +11,28 @@ use testudo_protocol::announcement::Announcement;
 use testudo_protocol::charter::{OwnAct, OwnActs, Status};
 use testudo_protocol::consent::ConsentToken;
 use testudo_protocol::envelope::AudienceKey;
-use testudo_protocol::id::{AudienceId, EnvelopeHash, HubId, Timestamp};
+use testudo_protocol::id::{AudienceId, EnvelopeHash, Hash, HubId, Timestamp};
 use testudo_protocol::ledger::{Entry, Ledger, RestoreError as LedgerError};
 use testudo_protocol::wire;
 use zeroize::Zeroizing;
 
 use super::Hub;
+use super::acts::{CHARTER_ROW, POLICIES_ROW};
+use super::alone::ALONE_ROW;
 use super::attachment::AttachmentDesk;
 use super::audience::PeerKey;
 use super::deliveries::Deliveries;
+use super::fence::{AHEAD_ROW, FenceDesk};
+use super::grade::QUORUM_ROW;
+use super::mirror::MirrorDesk;
 use super::objects::ObjectIndex;
+use super::own_logs::GENERATION_ROW;
 use super::recipient_key::WeeklyKey;
+use super::recovery::RECOVERING_ROW;
 use super::room::Room;
 use super::step::Step;
 use super::tick::PUBLISHED_ROW;
-use super::witness::{AHEAD_ROW, WitnessDesk};
+use super::witness::WitnessDesk;
 use crate::keys::HubKeys;
 use crate::output::{Family, Output};
 use crate::records::{
@@ -100,8 +107,8 @@ pub enum RestoreError {
 impl Hub {
     /// Rebuilds a hub and returns what it has to do first.
     ///
-    /// A tree that is shorter than its anchor, or has another root there, fences the hub: it
-    /// receives and shows, but does not sign or release.
+    /// It is fenced until enough peers have said what they hold of its ledger and its logs, and until
+    /// all of that is here.
     ///
     /// # Errors
     /// [`RestoreError`] if the charter does not list this hub with these keys, or a row is damaged.
@@ -126,7 +133,8 @@ impl Hub {
             .map(|(_, key, value)| Ok((index_of(key)?, value.as_slice())))
             .collect::<Result<Vec<_>, RestoreError>>()?;
         let ledger = Ledger::restore(&realm, me, leaves.into_iter())?;
-        let fenced = anchor.is_some_and(|anchor| !contains(&ledger, anchor));
+        // Entries behind the last checkpoint of a clean stop are proven by nothing on this machine.
+        let in_doubt = anchor.map_or(0, |anchor| anchor.size) != ledger.size().get();
         let signer = NoteSigner::with(ledger.origin(), keys.ledger.clone())?;
         let mut hub = Self {
             me,
@@ -137,9 +145,23 @@ impl Hub {
             entropy,
             now,
             tick_millis,
-            fenced,
             revoked: false,
             own_acts,
+            fence: FenceDesk::unasked(),
+            mirror: MirrorDesk::default(),
+            last_outers: BTreeMap::new(),
+            generation: 0,
+            in_doubt,
+            closed_logs: BTreeSet::new(),
+            proofs: BTreeMap::new(),
+            quorum_size: 0,
+            alone: None,
+            alone_shown: BTreeSet::new(),
+            peers_alone: BTreeMap::new(),
+            entered_start: false,
+            entered_charter: None,
+            entered_policies: None,
+            time_due: now,
             items: BTreeMap::new(),
             titles: BTreeMap::new(),
             objects: ObjectIndex::default(),
@@ -178,8 +200,7 @@ impl Hub {
             next_id: 0,
         };
         let mut out = Vec::new();
-        hub.begin_ledger(&mut out);
-        hub.take_handed_in(&handed_in, &mut out);
+        hub.take_handed_in(&handed_in);
         check_membership(me, &hub.keys, &hub.gate)?;
         let mut openings = BTreeMap::new();
         for (family, key, value) in rows {
@@ -190,18 +211,9 @@ impl Hub {
             hub.note_opening(*index, opening);
         }
         hub.keep_openings(openings);
-        // The first tick of a ledger comes at once, so that it has witnesses before it has much to lose; so does the
-        // first after the ledger key was replaced, so that the newest checkpoint is signed with the key that counts.
-        let ours = [hub.signer.verifier()];
-        let published = hub.witness.published.as_ref();
-        if published.is_none_or(|note| note.verify(&ours).is_err()) {
-            hub.checkpoint_due = now;
-        }
-        if !hub.revoked {
-            hub.turn_keys(&mut out);
-            if hub.announcement.is_none() {
-                hub.announce_anew();
-            }
+        hub.stand_at_start(anchor);
+        if !hub.is_fenced() {
+            hub.leave_fence(None, &mut out);
         }
         hub.resume_fetches(&mut out);
         Ok((hub, out))
@@ -216,7 +228,7 @@ impl Hub {
     ) -> Option<()> {
         match family {
             // The members' own acts were taken first of all.
-            Family::Leaf | Family::Envelope | Family::Evidence | Family::OwnAct => {}
+            Family::Envelope | Family::Evidence | Family::OwnAct | Family::Leaf | Family::Mirror => {}
             Family::Checkpoint => self.take_checkpoint(key, value)?,
             Family::Opening => {
                 if let Ok(index) = <[u8; 8]>::try_from(key) {
@@ -245,7 +257,12 @@ impl Hub {
             Family::Log => {
                 let (author, audience) = key.split_first_chunk::<16>()?;
                 let author = HubId::from_wire(*author).ok()?;
-                let audience = AudienceId::new(audience.try_into().ok()?);
+                let (audience, rest) = audience.split_first_chunk::<16>()?;
+                let audience = AudienceId::new(*audience);
+                if !rest.is_empty() {
+                    self.last_outers.insert((author, audience), value);
+                    return Some(());
+                }
                 self.heads.insert((author, audience), wire::decode(&value).ok()?);
             }
             Family::Delivery => {
@@ -273,6 +290,10 @@ impl Hub {
                 self.taken_notices.insert(notice.item, notice);
             }
             Family::Blob => self.take_blob_row(&value)?,
+            Family::Proof => {
+                let envelope = EnvelopeHash::new(key.try_into().ok()?);
+                self.proofs.insert(envelope, wire::decode(&value).ok()?);
+            }
             Family::Key => {
                 let value = Zeroizing::new(value);
                 self.take_key(wire::decode_secret(&value).ok()?)?;
@@ -306,20 +327,10 @@ impl Hub {
     /// Takes the acts of this hub that lie in its folder and are in no row yet: a crash came between.
     ///
     /// One that does not count stops nothing here: the keys that it was to certify are not this hub's then.
-    fn take_handed_in(&mut self, acts: &[Vec<u8>], out: &mut Vec<Output>) {
-        let mut step = Step::default();
-        let mut is_new = false;
+    fn take_handed_in(&mut self, acts: &[Vec<u8>]) {
         for act in acts.iter().filter_map(|bytes| OwnAct::decode(bytes).ok()) {
-            if self.fenced {
-                // It enters nothing, and still must not work with what it has revoked.
-                let _taken = self.own_acts.take(act, self.gate.charter());
-            } else {
-                is_new |= self.enter_own_act(&mut step, act).unwrap_or(false);
-            }
-        }
-        if is_new {
-            // Durable before anything that rests on it, which stands behind this step.
-            self.commit(step, out);
+            // Fenced as it is still, it enters none of them yet.
+            let _counts = self.enter_own_act(&mut Step::default(), act);
         }
         self.see_own_acts();
     }
@@ -365,16 +376,25 @@ impl Hub {
             AHEAD_ROW => {
                 // A peer has shown that we signed more than is here; it may have come back since.
                 let ahead = self.signed_by_us(&value)?;
-                self.fenced |= self.ledger.root_at(ahead.size) != Some(ahead.root);
+                let is_here = self.ledger.root_at(ahead.size) == Some(ahead.root);
+                self.fence.ahead = Some(ahead).filter(|_| !is_here);
             }
+            RECOVERING_ROW => self.fence.lost_from = wire::decode(&value).ok()?,
+            GENERATION_ROW => self.generation = u32::from_be_bytes(value.try_into().ok()?),
+            QUORUM_ROW => self.take_quorum(&Note::parse(&value).ok()?),
+            ALONE_ROW => self.take_alone_row(None, &value)?,
+            CHARTER_ROW => self.entered_charter = Some(Hash::new(value.try_into().ok()?)),
+            POLICIES_ROW => self.entered_policies = Some(Hash::new(value.try_into().ok()?)),
             [b'w', code @ ..] => {
                 self.witness.held.insert(hub(code)?, wire::decode(&value).ok()?);
             }
             [b'e', code @ ..] => {
-                let code = hub(code)?;
-                self.fenced |= code == self.me;
-                self.witness.evidence.insert(code, value);
+                self.witness.evidence.insert(hub(code)?, value);
             }
+            [b'm', code @ ..] => {
+                self.mirror.kept.insert(hub(code)?, wire::decode(&value).ok()?);
+            }
+            [b'a', code @ ..] => self.take_alone_row(Some(hub(code)?), &value)?,
             _ => {}
         }
         Some(())
@@ -391,14 +411,12 @@ impl Hub {
         }
     }
 
-    fn begin_ledger(&mut self, out: &mut Vec<Output>) {
-        if self.ledger.size().get() > 0 || self.fenced {
-            return;
-        }
-        let mut step = Step::default();
-        let charter = self.gate.charter().fingerprint();
-        if self.enter(&mut step, Entry::Genesis { charter }).is_ok() {
-            self.commit(step, out);
+    /// The first entry of a ledger that nobody has ever seen one of.
+    pub(super) fn begin_ledger(&mut self, step: &mut Step) {
+        if self.ledger.size().get() == 0 {
+            let charter = self.gate.charter().fingerprint();
+            // An entry is far below the codec's limit.
+            let _bounded = self.enter(step, Entry::Genesis { charter });
         }
     }
 }
@@ -437,7 +455,7 @@ fn index_of(key: &[u8]) -> Result<u64, RestoreError> {
 }
 
 /// Whether the tree, cut to the anchor's size, has the anchor's root.
-fn contains(ledger: &Ledger, anchor: &Anchor) -> bool {
+pub(super) fn contains(ledger: &Ledger, anchor: &Anchor) -> bool {
     let root = ledger.root_at(TreeSize::new(anchor.size));
     root.is_some_and(|root| root.digest().to_hex() == anchor.root)
 }

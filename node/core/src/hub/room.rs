@@ -61,6 +61,7 @@ pub(super) fn begins_work(command: &Command) -> bool {
         | Command::Erase { .. }
         | Command::ResumeWitness { .. }
         | Command::OwnAct(_)
+        | Command::ConfirmAlone { .. }
         | Command::Open { .. }
         | Command::Acknowledge { .. } => false,
     }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use testudo_crypto::note::Note;
+use testudo_policies::gate::Gate;
 use testudo_protocol::exchange::{Control, PieceAsk};
 use testudo_protocol::id::HubId;
 use testudo_protocol::ledger::{Entry, Record};
@@ -57,8 +58,14 @@ pub(super) enum After {
     Serve(HubId, PieceAsk),
     /// Tell the operator.
     Report(Event),
+    /// Put policies in force.
+    Policies(Box<Gate>),
+    /// Lost leaves are back: see whether the fence can go.
+    Recovered,
     /// Show a checkpoint to witnesses; always behind the anchor that names it.
     Publish(Note),
+    /// Show a witness what is the published checkpoint then, for the so many-th time.
+    Offer(HubId, u8),
     /// Replace the anchor.
     Anchor {
         /// Entries covered.
@@ -196,7 +203,10 @@ impl Hub {
             After::AnswerAsk(peer, ask) => self.on_piece_ask(peer, ask, out),
             After::Serve(peer, ask) => self.serve(peer, ask, out),
             After::Report(event) => out.push(Output::Report(event)),
+            After::Policies(gate) => self.put_in_force(*gate, out),
+            After::Recovered => self.on_recovered(out),
             After::Publish(note) => self.publish(note, out),
+            After::Offer(peer, tries) => self.show_published(peer, tries, out),
             After::Anchor { size, root, note } => {
                 out.push(Output::Anchor { size, root, note });
                 out.push(Output::Report(Event::Checkpoint { size }));

@@ -28,6 +28,7 @@ impl Hub {
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
         let item = composed.decided.item.item;
+        self.may_sign()?;
         // Withdrawn while it was being sealed: the decision stands in the ledger, nothing is released.
         if self
             .latest(item)

@@ -24,7 +24,7 @@ pub const PUBLISHED_ROW: &[u8] = b"published";
 impl Hub {
     pub(super) fn on_tick(&mut self, out: &mut Vec<Output>) {
         self.expire(out);
-        if self.now < self.checkpoint_due || self.fenced {
+        if self.now < self.checkpoint_due || self.is_fenced() {
             return;
         }
         self.checkpoint_due = self.now.plus_millis(self.tick_millis);
@@ -48,7 +48,8 @@ impl Hub {
     /// Signs what there is, without filling it up, for the anchor alone: the process is about to end, and
     /// nobody is shown this checkpoint.
     pub(super) fn on_stop(&mut self, out: &mut Vec<Output>) {
-        if self.fenced || self.ledger.size().get() == self.checkpoint_size {
+        // Not below an anchor either whose last entries are lost: it names another root there.
+        if self.is_fenced() || self.ledger.size().get() <= self.checkpoint_size {
             return;
         }
         let mut step = Step::default();

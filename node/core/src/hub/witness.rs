@@ -14,15 +14,13 @@ use testudo_crypto::checkpoint::Checkpoint;
 use testudo_crypto::digest::Digest;
 use testudo_crypto::keys::VerifyingKey;
 use testudo_crypto::merkle::TreeSize;
-use testudo_crypto::note::{Note, NoteVerifier};
+use testudo_crypto::note::{Note, NoteSignature, NoteVerifier};
 use testudo_crypto::tlog::add_checkpoint::{AddCheckpoint, AddCheckpointReply};
 use testudo_crypto::tlog::cosignature::{Cosigner, CosignerKey};
-use testudo_protocol::charter::Status;
 use testudo_protocol::exchange::Control;
 use testudo_protocol::id::{Hash, HubId};
-use testudo_protocol::label::Class;
 use testudo_protocol::ledger::{
-    Entry, IncidentKind, Ledger, SplitView, Verdict, Witnessed, consider, quorum, read_request,
+    Entry, IncidentKind, Ledger, SplitView, Verdict, Witnessed, consider, unreadable,
 };
 use testudo_protocol::wire;
 
@@ -32,10 +30,7 @@ use super::{Hub, PeerFault};
 use crate::input::CommandId;
 use crate::output::{Event, Family, Output};
 use crate::refusal::Refusal;
-use crate::views::{CheckpointView, Reply};
-
-/// Row of a checkpoint of our own that a peer holds and we do not: what the fence stands on.
-pub(super) const AHEAD_ROW: &[u8] = b"ahead";
+use crate::views::Reply;
 
 /// How far a cosignature's time may be from ours, in seconds.
 const CLOCK_SECONDS_MAX: u64 = 5 * 60;
@@ -77,7 +72,7 @@ pub(super) fn evidence_row(hub: HubId) -> Vec<u8> {
 
 impl Hub {
     /// The key with which a ledger signed this note, or the one with which it signs now.
-    fn log_key(&self, hub: HubId, note: &Note) -> Option<NoteVerifier> {
+    pub(super) fn log_key(&self, hub: HubId, note: &Note) -> Option<NoteVerifier> {
         let signed = |key: &NoteVerifier| {
             let mut lines = note.signatures().iter();
             lines.any(|line| line.name() == key.name() && line.id() == key.id())
@@ -87,7 +82,7 @@ impl Hub {
     }
 
     /// Every key that a ledger has had: what it signed with one that was revoked since is proof still.
-    fn log_keys_ever(&self, hub: HubId) -> Vec<NoteVerifier> {
+    pub(super) fn log_keys_ever(&self, hub: HubId) -> Vec<NoteVerifier> {
         self.named(hub, self.gate.charter().ledger_keys_ever(hub).iter())
     }
 
@@ -98,7 +93,7 @@ impl Hub {
     }
 
     /// The keys with which a peer cosigns, the newest first.
-    fn cosigner_keys(&self, hub: HubId) -> Vec<CosignerKey> {
+    pub(super) fn cosigner_keys(&self, hub: HubId) -> Vec<CosignerKey> {
         let charter = self.gate.charter();
         let name = Ledger::cosigner_of(charter.realm(), hub);
         let keys = charter.cosigning_keys(hub);
@@ -113,11 +108,9 @@ impl Hub {
         codes.find(|code| Ledger::origin_of(charter.realm(), *code) == origin)
     }
 
-    /// Begins a connection: asks what the peer has of ours, shows it our checkpoint, tells it what is
-    /// known against others.
+    /// Begins a connection: shows the peer our checkpoint, and tells it what is known against others.
     pub(super) fn meet_witness(&mut self, peer: HubId, out: &mut Vec<Output>) {
         self.witness.offers.remove(&peer);
-        self.send_control(peer, Control::LastCheckpointAsk, out);
         let evidence: Vec<Vec<u8>> = self.witness.evidence.values().cloned().collect();
         for evidence in evidence {
             self.send_control(peer, Control::Evidence(evidence), out);
@@ -134,8 +127,17 @@ impl Hub {
         }
     }
 
+    /// Shows a peer the published checkpoint. If that has to wait for a step, it shows the one that stands published
+    /// then: an older one behind a newer one would look as if the ledger had shrunk.
     fn offer(&mut self, peer: HubId, tries: u8, out: &mut Vec<Output>) {
-        let Some(published) = self.witness.published.as_ref().filter(|_| !self.fenced) else {
+        match self.newest_pending() {
+            Some(newest) => newest.then(After::Offer(peer, tries)),
+            None => self.show_published(peer, tries, out),
+        }
+    }
+
+    pub(super) fn show_published(&mut self, peer: HubId, tries: u8, out: &mut Vec<Output>) {
+        let Some(published) = self.witness.published.as_ref().filter(|_| !self.is_fenced()) else {
             return;
         };
         let Ok(checkpoint) = Checkpoint::parse(published.text()) else {
@@ -146,6 +148,10 @@ impl Hub {
         }
         let text = published.text().to_owned();
         let old = self.witness.sizes.get(&peer).copied().unwrap_or_default();
+        if old > checkpoint.size {
+            // It is ahead of a checkpoint from before a loss: the next one is for it.
+            return;
+        }
         let proof = self.ledger.prove_consistency(old, checkpoint.size);
         // What the other witnesses said is no business of this one.
         let request = proof.and_then(|proof| {
@@ -160,7 +166,7 @@ impl Hub {
             tries,
         };
         self.witness.offers.insert(peer, offer);
-        self.send_control(peer, Control::AddCheckpoint(bytes), out);
+        self.transmit_control(peer, Control::AddCheckpoint(bytes), out);
     }
 
     /// A peer asks this hub to cosign.
@@ -179,19 +185,29 @@ impl Hub {
         bytes: &[u8],
         out: &mut Vec<Output>,
     ) -> Option<AddCheckpointReply> {
-        let request = match read_request(bytes) {
+        let request = match AddCheckpoint::parse(bytes) {
             Ok(request) => request,
-            Err(reply) => return Some(reply),
+            Err(error) => {
+                self.note_fault(peer, PeerFault::of(&error).0, out);
+                return Some(unreadable(&error));
+            }
         };
         let owner = self
             .owner(&request.checkpoint().origin)
             .filter(|owner| *owner != self.me);
         let key = |owner| Some((owner, self.log_key(owner, request.note())?));
         let Some((owner, key)) = owner.and_then(key) else {
+            let what = "asks to cosign a checkpoint whose origin is no other member's ledger";
+            self.note_fault(peer, what.to_owned(), out);
             return Some(AddCheckpointReply::UnknownOrigin);
         };
         match consider(self.witness.held.get(&owner), &request, &key) {
-            Verdict::Refuse(reply) => Some(reply),
+            Verdict::Refuse(reply) => {
+                if let Some(what) = self.told_of_refusal(owner, &request, &reply) {
+                    self.note_fault(peer, what, out);
+                }
+                Some(reply)
+            }
             Verdict::SplitView(evidence) => {
                 self.keep_evidence(owner, &evidence, out);
                 Some(AddCheckpointReply::Unprocessable)
@@ -203,14 +219,48 @@ impl Hub {
                 let line = line.cosign(request.note().text(), seconds).ok()?;
                 let mut step = Step::default();
                 step.put(Family::Checkpoint, held_row(owner), &held).ok()?;
+                let size = held.size;
+                let before = self.witness.held.get(&owner).map(|held| held.size);
                 // Compared and replaced in one step of one thread. A crash before it is durable leaves the
                 // older record, and nothing that was said.
                 self.witness.held.insert(owner, held);
                 let reply = AddCheckpointReply::Cosigned(vec![line]);
                 step.then(After::Control(peer, answer(hash, &reply)));
+                let grew = before.is_none_or(|before| before < size);
                 self.commit(step, out);
+                if grew && owner == peer {
+                    self.mirror_on(owner, out);
+                    self.count_tick_of(owner, out);
+                }
                 None
             }
+        }
+    }
+
+    /// What the operator is told about a request that is refused: nothing where the log only has to say it
+    /// differently, or where there is evidence already.
+    fn told_of_refusal(
+        &self,
+        owner: HubId,
+        request: &AddCheckpoint,
+        reply: &AddCheckpointReply,
+    ) -> Option<String> {
+        let held = self.witness.held.get(&owner);
+        let (shown, known) = (request.checkpoint().size.get(), held.map_or(0, |held| held.size));
+        if held.is_some_and(|held| held.stopped.is_some()) {
+            return None;
+        }
+        match reply {
+            AddCheckpointReply::Forbidden => Some(format!(
+                "asks to cosign a checkpoint of {shown} entries that its ledger key has not signed"
+            )),
+            _ if shown < known => Some(format!(
+                "asks to cosign a checkpoint of {shown} entries after one of {known}: size went back"
+            )),
+            AddCheckpointReply::Unprocessable => Some(format!(
+                "asks to cosign a checkpoint of {shown} entries with a proof that does not lead there from {known}"
+            )),
+            _ => None,
         }
     }
 
@@ -230,22 +280,26 @@ impl Hub {
         let reply = AddCheckpointReply::parse(status, body).map_err(|error| PeerFault::of(&error))?;
         match reply {
             AddCheckpointReply::Cosigned(lines) => {
+                let own_name = Ledger::cosigner_of(self.gate.charter().realm(), peer);
+                if !lines.iter().any(|line| line.name() == own_name) {
+                    return Err(PeerFault("cosigned under another name than its own".to_owned()));
+                }
                 let keys = self.cosigner_keys(peer);
                 for line in lines {
+                    // Where its acts are held, its newest key is not known here.
                     let Some(key) = keys.iter().find(|key| key.claims(&line)) else {
                         continue;
                     };
                     let time = key
                         .verify_line(&offer.text, &line)
                         .map_err(|error| PeerFault::of(&error))?;
-                    let now = self.now.seconds();
-                    self.peers.entry(peer).or_default().clock_ahead_seconds = Some(ahead(time, now));
-                    let off = time.abs_diff(now);
+                    let off = time.abs_diff(self.now.seconds());
                     if off > CLOCK_SECONDS_MAX {
                         let what = format!(
                             "cosigned at a time {off} seconds from ours, at most {CLOCK_SECONDS_MAX} allowed"
                         );
-                        return self.note_fault(peer, what, out);
+                        self.note_fault(peer, what, out);
+                        return Ok(());
                     }
                     self.take_cosignature(peer, &offer.text, line, out);
                 }
@@ -268,38 +322,39 @@ impl Hub {
             }
             other => {
                 let what = format!("does not cosign our ledger: status {}", other.status());
-                self.note_fault(peer, what, out)
+                self.note_fault(peer, what, out);
+                Ok(())
             }
         }
     }
 
-    fn take_cosignature(
-        &mut self,
-        peer: HubId,
-        text: &str,
-        line: testudo_crypto::note::NoteSignature,
-        out: &mut Vec<Output>,
-    ) {
+    fn take_cosignature(&mut self, peer: HubId, text: &str, line: NoteSignature, out: &mut Vec<Output>) {
         let Some(published) = self.witness.published.as_mut().filter(|note| note.text() == text) else {
             return;
         };
         if published.attach(line).is_err() {
             return;
         }
-        let bytes = published.to_bytes();
+        let published = published.clone();
         if let Ok(checkpoint) = Checkpoint::parse(text) {
             self.witness.sizes.insert(peer, checkpoint.size);
         }
         let mut step = Step::default();
-        step.put_bytes(Family::Checkpoint, PUBLISHED_ROW.to_vec(), bytes);
+        // A newer one may be on its way to the disk: it is not to be replaced by this one, which would be shown
+        // after it at the next start.
+        let is_newest = Checkpoint::parse(text).is_ok_and(|it| it.size.get() >= self.checkpoint_size);
+        if is_newest {
+            step.put_bytes(Family::Checkpoint, PUBLISHED_ROW.to_vec(), published.to_bytes());
+        }
+        self.note_quorum(&mut step, &published);
         self.commit(step, out);
+        self.show_alone(peer, out);
     }
 
     /// Tells the operator without ending the connection.
-    fn note_fault(&mut self, peer: HubId, what: String, out: &mut Vec<Output>) -> Result<(), PeerFault> {
+    fn note_fault(&mut self, peer: HubId, what: String, out: &mut Vec<Output>) {
         self.peers.entry(peer).or_default().fault = Some(what.clone());
         out.push(Output::Report(Event::PeerFault { peer, what }));
-        Ok(())
     }
 
     /// A peer asks for the newest checkpoint of its own ledger that we cosigned.
@@ -317,6 +372,7 @@ impl Hub {
         out: &mut Vec<Output>,
     ) -> Result<(), PeerFault> {
         if bytes.is_empty() {
+            self.on_answer_about_ledger(peer, None, out);
             return Ok(());
         }
         let Some(checkpoint) = self.signed_by_us(bytes) else {
@@ -326,20 +382,15 @@ impl Hub {
         };
         if self.ledger.root_at(checkpoint.size) == Some(checkpoint.root) {
             self.witness.sizes.insert(peer, checkpoint.size);
+            self.on_answer_about_ledger(peer, None, out);
             return Ok(());
         }
         if !self.is_our_word(bytes) {
             // Signed with a key that we have revoked: it may be a thief's, and must not stop us.
+            self.on_answer_about_ledger(peer, None, out);
             return Ok(());
         }
-        self.fenced = true;
-        let mut step = Step::default();
-        step.put_bytes(Family::Checkpoint, AHEAD_ROW.to_vec(), bytes.to_vec());
-        step.then(After::Report(Event::Behind {
-            peer,
-            size: checkpoint.size.get(),
-        }));
-        self.commit(step, out);
+        self.on_answer_about_ledger(peer, Some((checkpoint, bytes.to_vec())), out);
         Ok(())
     }
 
@@ -355,6 +406,14 @@ impl Hub {
     fn is_our_word(&self, bytes: &[u8]) -> bool {
         let keys = self.named(self.me, self.gate.charter().ledger_keys(self.me));
         Note::parse(bytes).is_ok_and(|note| note.verify(&keys).is_ok())
+    }
+
+    /// Whether evidence names our own ledger; it has not been checked.
+    pub(super) fn is_about_us(&self, bytes: &[u8]) -> bool {
+        let evidence: Option<SplitView> = wire::decode(bytes).ok();
+        let note = evidence.and_then(|evidence| Note::parse(&evidence.one).ok());
+        let checkpoint = note.and_then(|note| Checkpoint::parse(note.text()).ok());
+        checkpoint.is_some_and(|checkpoint| checkpoint.origin == self.ledger.origin())
     }
 
     /// Somebody shows evidence against a ledger. It counts by itself, whoever brings it.
@@ -373,7 +432,7 @@ impl Hub {
     }
 
     /// Keeps evidence, enters the incident, stops cosigning, and tells everybody. Once for each ledger.
-    fn keep_evidence(&mut self, hub: HubId, evidence: &SplitView, out: &mut Vec<Output>) {
+    pub(super) fn keep_evidence(&mut self, hub: HubId, evidence: &SplitView, out: &mut Vec<Output>) {
         let Ok(bytes) = wire::encode(evidence) else { return };
         let hash = Hash::from(Digest::of(&bytes));
         let held = self.witness.held.get(&hub).cloned();
@@ -393,10 +452,14 @@ impl Hub {
             peer: hub,
             evidence: hash,
         };
-        let kept = step
-            .put(Family::Checkpoint, held_row(hub), &held)
-            .and_then(|()| self.enter(&mut step, entry));
-        if kept.is_err() {
+        let mut kept = step.put(Family::Checkpoint, held_row(hub), &held).is_ok();
+        // Against us it enters nothing: this ledger has come to its end.
+        if hub == self.me {
+            self.fence_for_good();
+        } else {
+            kept &= self.enter(&mut step, entry).is_ok();
+        }
+        if !kept {
             return;
         }
         self.witness.held.insert(hub, held);
@@ -406,8 +469,6 @@ impl Hub {
         for peer in peers {
             step.then(After::Control(peer, Control::Evidence(bytes.clone())));
         }
-        // Proof that this very hub signed two histories: it must sign nothing more.
-        self.fenced |= hub == self.me;
         self.commit(step, out);
     }
 
@@ -418,13 +479,19 @@ impl Hub {
         hub: HubId,
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
+        let mut step = Step::default();
+        let dismissed = self.dismiss_unproven(&mut step, hub)?;
         let held = self.witness.held.get(&hub).cloned();
         let Some(mut held) = held.filter(|held| held.stopped.is_some()) else {
-            return Err(Refusal::NoEvidence { hub });
+            if dismissed == 0 {
+                return Err(Refusal::NoEvidence { hub });
+            }
+            step.then(After::Reply(id, Reply::WitnessResumed { hub }));
+            self.commit(step, out);
+            return Ok(());
         };
         let evidence = held.stopped.take();
         held.decided = evidence;
-        let mut step = Step::default();
         step.put(Family::Checkpoint, held_row(hub), &held)?;
         step.erase(Family::Checkpoint, evidence_row(hub));
         let evidence = evidence.unwrap_or(Hash::new([0; 32]));
@@ -443,55 +510,6 @@ impl Hub {
             .get(&hub)
             .is_some_and(|held| held.stopped.is_some())
     }
-
-    /// How our newest published checkpoint stands.
-    pub(super) fn checkpoint_view(&self) -> Option<CheckpointView> {
-        let note = self.witness.published.as_ref()?;
-        let checkpoint = Checkpoint::parse(note.text()).ok()?;
-        let cosigned = |code: &HubId| {
-            let mut keys = self.cosigner_keys(*code).into_iter();
-            keys.find_map(|key| key.cosigned(note).ok().flatten())
-        };
-        let others = self
-            .gate
-            .charter()
-            .members()
-            .filter(|member| member.code != self.me);
-        let (mut full, mut by, mut of_full) = (0usize, Vec::new(), 0usize);
-        let mut latest = None;
-        for member in others {
-            // Candidates and partners may cosign, and never make a quorum.
-            let counts = member.status == Status::Active
-                && matches!(member.class, Class::MemberState | Class::EuInstitution);
-            full = full.saturating_add(usize::from(counts));
-            if let Some(time) = cosigned(&member.code) {
-                latest = latest.max(Some(time));
-                by.push(member.code);
-                of_full = of_full.saturating_add(usize::from(counts));
-            }
-        }
-        let quorum = quorum(full);
-        let grade = if of_full >= quorum {
-            "quorum"
-        } else if by.is_empty() {
-            "own word"
-        } else {
-            "partial"
-        };
-        Some(CheckpointView {
-            size: checkpoint.size.get(),
-            cosigned: by,
-            quorum,
-            grade: grade.to_owned(),
-            cosigned_at: latest,
-        })
-    }
-}
-
-/// How far one time is ahead of another, in seconds; beyond what a clock shows, the most that fits.
-fn ahead(theirs: u64, ours: u64) -> i64 {
-    let off = i64::try_from(theirs.abs_diff(ours)).unwrap_or(i64::MAX);
-    if theirs < ours { off.saturating_neg() } else { off }
 }
 
 fn answer(request: Hash, reply: &AddCheckpointReply) -> Control {

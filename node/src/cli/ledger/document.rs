@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use testudo_core::hub::{Hub, NEWEST_ROW, PUBLISHED_ROW};
+use testudo_core::hub::{Hub, NEWEST_ROW, PUBLISHED_ROW, QUORUM_ROW};
+use testudo_core::views::CheckpointView;
 use testudo_crypto::checkpoint::Checkpoint;
 use testudo_crypto::digest::{hex, unhex};
 use testudo_crypto::merkle::{Tree, leaf_hash};
@@ -29,6 +30,10 @@ pub struct LedgerDocument {
     newest: Option<String>,
     /// The newest checkpoint that was sent to witnesses, with the cosignatures that came.
     published: Option<String>,
+    /// The newest checkpoint that a quorum cosigned.
+    quorum: Option<String>,
+    /// How the published checkpoint stands.
+    grade: Option<CheckpointView>,
     /// Leaves in order, in hexadecimal.
     leaves: Vec<String>,
     /// Openings by index, in hexadecimal.
@@ -41,6 +46,8 @@ pub(super) struct StoredLedger {
     pub cosigners: Vec<CosignerKey>,
     pub newest: Option<Note>,
     pub published: Option<Note>,
+    pub quorum: Option<Note>,
+    pub grade: Option<CheckpointView>,
     pub leaves: Vec<Vec<u8>>,
     pub openings: BTreeMap<u64, Vec<u8>>,
 }
@@ -79,6 +86,8 @@ pub fn stored_ledger(hub: &Hub, store: &Store) -> Result<LedgerDocument, String>
         cosigners: cosigners.map(|key| key.to_string()).collect(),
         newest,
         published,
+        quorum: note(QUORUM_ROW)?,
+        grade: hub.status().checkpoint,
         leaves,
         openings,
     })
@@ -116,6 +125,8 @@ impl LedgerDocument {
             cosigners: cosigners.map_err(|_| malformed("witness keys"))?,
             newest: note(&self.newest)?,
             published: note(&self.published)?,
+            quorum: note(&self.quorum)?,
+            grade: self.grade.clone(),
             leaves: leaves.ok_or_else(|| malformed("leaves"))?,
             openings: openings.ok_or_else(|| malformed("openings"))?,
         })
@@ -136,6 +147,15 @@ impl StoredLedger {
             }
         }
         Ok(self.to_hand_out())
+    }
+
+    /// How many members stand behind an entry: `quorum`, how many of how many, or `ledger-pending`.
+    pub(super) fn grade_of(&self, index: u64) -> String {
+        match &self.grade {
+            Some(grade) if index < grade.quorum_size => "quorum".to_owned(),
+            Some(grade) if index < grade.size => grade.grade.clone(),
+            _ => "ledger-pending".to_owned(),
+        }
     }
 
     pub(super) fn tree(&self) -> Tree {

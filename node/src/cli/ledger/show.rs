@@ -15,6 +15,8 @@ struct Line {
     kind: &'static str,
     /// When, in milliseconds since 1970; absent where only the leaf is left.
     time: Option<u64>,
+    /// How many members stand behind it: `quorum`, how many of how many, or `ledger-pending`.
+    grade: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     entry: Option<Entry>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,6 +60,7 @@ pub(super) fn show(ledger: &StoredLedger, all: bool) -> Answer {
                 index,
                 kind: entry.kind(),
                 time: Some(*time),
+                grade: ledger.grade_of(index),
                 entry: Some(entry.clone()),
                 erased: None,
             },
@@ -72,6 +75,7 @@ pub(super) fn show(ledger: &StoredLedger, all: bool) -> Answer {
                     index,
                     kind,
                     time: None,
+                    grade: ledger.grade_of(index),
                     entry: None,
                     erased,
                 }
@@ -84,7 +88,7 @@ pub(super) fn show(ledger: &StoredLedger, all: bool) -> Answer {
 }
 
 fn line_text(line: &Line) -> String {
-    let mut text = format!("{:>8} {:<12}", line.index, line.kind);
+    let mut text = format!("{:>8} {:<14} {:<14}", line.index, line.grade, line.kind);
     if let Some(time) = line.time {
         text.push_str(&format!(" {time}"));
     }

@@ -54,9 +54,9 @@ pub(super) struct Against {
 }
 
 /// What is wrong, and where.
-struct Fault {
-    index: Option<u64>,
-    reason: String,
+pub(super) struct Fault {
+    pub index: Option<u64>,
+    pub reason: String,
 }
 
 impl Fault {
@@ -159,7 +159,7 @@ pub(super) fn verify_export(folder: &Path, against: &Against) -> Result<Answer, 
     Ok(answer(export_report(folder, against)))
 }
 
-fn export_report(folder: &Path, against: &Against) -> Result<LedgerReport, Fault> {
+pub(super) fn export_report(folder: &Path, against: &Against) -> Result<LedgerReport, Fault> {
     let published = Published::read(|path| read_file(&folder.join(path)).ok())?;
     let (checkpoint, cosigned) =
         against.check_note(&published.note, &published.vkey, &published.cosigners)?;
@@ -184,6 +184,36 @@ pub(super) fn verify_stored(ledger: &StoredLedger, against: &Against) -> Answer 
 /// Audits what a hub has stored against the keys at hand.
 pub(super) fn examine(ledger: &StoredLedger) -> LedgerReport {
     stored_report(ledger, &Against::default()).unwrap_or_else(LedgerReport::faulty)
+}
+
+/// Audits what a running hub has, and holds it against what its peers cosigned.
+pub(super) fn verify_live(ledger: &StoredLedger, against: &Against) -> Answer {
+    answer(live_report(ledger, against))
+}
+
+fn live_report(ledger: &StoredLedger, against: &Against) -> Result<LedgerReport, Fault> {
+    let report = stored_report(ledger, against)?;
+    let tree = ledger.tree();
+    // The newest that a quorum stands behind, and the newest that anybody does.
+    for note in ledger.quorum.iter().chain(&ledger.published) {
+        let (checkpoint, _) = Against::default().check_note(note, &ledger.vkey, &ledger.cosigners)?;
+        if tree.root_at(checkpoint.size) != Some(checkpoint.root) {
+            return Err(Fault {
+                index: Some(checkpoint.size.get()),
+                reason: format!(
+                    "the running hub's tree has another root than the {} entries that its peers cosigned",
+                    checkpoint.size
+                ),
+            });
+        }
+    }
+    if report.cosigned == 0 && ledger.quorum.is_none() {
+        return Err(Fault {
+            index: None,
+            reason: "no peer has cosigned this ledger: there is nothing to hold it against".to_owned(),
+        });
+    }
+    Ok(report)
 }
 
 fn stored_report(ledger: &StoredLedger, against: &Against) -> Result<LedgerReport, Fault> {

@@ -1,4 +1,4 @@
-use testudo_core::views::{ApprovalView, CheckpointView};
+use testudo_core::views::{ApprovalView, CheckpointView, FenceView};
 use testudo_protocol::id::Hash;
 
 use super::*;
@@ -18,6 +18,8 @@ pub(in crate::health) fn healthy() -> (Status, Circumstances) {
         key_ahead: false,
         fault: None,
         split_view: false,
+        unproven: 0,
+        went_on_alone: None,
     };
     let hub = Status {
         hub: "FR".parse().unwrap(),
@@ -32,12 +34,15 @@ pub(in crate::health) fn healthy() -> (Status, Circumstances) {
         policies: Hash::new([7; 32]),
         fenced: false,
         storage_full: false,
+        fence: None,
         ledger_entries: 64,
         ledger_root: "00".repeat(32),
         checkpoint: Some(CheckpointView {
             size: 64,
             cosigned: vec!["SE".parse().unwrap()],
+            full_members: 1,
             quorum: 1,
+            quorum_size: 64,
             grade: "quorum".to_owned(),
             cosigned_at: Some(NOW - 60),
         }),
@@ -56,6 +61,18 @@ pub(in crate::health) fn healthy() -> (Status, Circumstances) {
         stopping: false,
     };
     (hub, around)
+}
+
+fn fence(hub: &mut Status, why: &str) {
+    hub.fenced = true;
+    hub.fence = Some(FenceView {
+        why: why.to_owned(),
+        heard: 0,
+        needed: 1,
+        entries: 64,
+        held_by_peers: Some(128),
+        anchored: None,
+    });
 }
 
 /// What `change` makes of a healthy hub: the level and code of each problem, and the exit code.
@@ -89,7 +106,14 @@ fn a_healthy_hub_has_no_problems() {
 #[test]
 fn failures_have_exit_codes_of_their_own() {
     use Level::Fail;
-    check(|hub, _| hub.fenced = true, &[(Fail, "fenced")], 75);
+    check(|hub, _| fence(hub, "asking"), &[(Fail, "fenced")], 75);
+    check(|hub, _| fence(hub, "behind"), &[(Fail, "fenced")], 75);
+    check(
+        |hub, _| fence(hub, "two-histories"),
+        &[(Fail, "two-histories")],
+        65,
+    );
+    check(|hub, _| hub.peers[0].unproven = 2, &[(Fail, "unproven")], 65);
     check(
         |hub, _| hub.peers[0].split_view = true,
         &[(Fail, "split-view")],
@@ -116,7 +140,7 @@ fn failures_have_exit_codes_of_their_own() {
         78,
     );
     let both = |hub: &mut Status, _: &mut Circumstances| {
-        hub.fenced = true;
+        fence(hub, "behind");
         hub.peers[0].split_view = true;
     };
     check(both, &[(Fail, "split-view"), (Fail, "fenced")], 65);

@@ -99,8 +99,9 @@ fn an_empty_tree_with_another_root_is_422_and_nonsense_400() {
     let text = format!("{ORIGIN}\n0\n{}\n", "A".repeat(43) + "=");
     let note = Note::sign(text, &[&signer(1)]).unwrap();
     let bytes = [b"old 0\n\n".as_slice(), &note.to_bytes()].concat();
-    assert_eq!(read_request(&bytes), Err(AddCheckpointReply::Unprocessable));
-    assert_eq!(read_request(b"nonsense"), Err(AddCheckpointReply::BadRequest));
+    let answer = |bytes: &[u8]| AddCheckpoint::parse(bytes).map_err(|error| unreadable(&error));
+    assert_eq!(answer(&bytes), Err(AddCheckpointReply::Unprocessable));
+    assert_eq!(answer(b"nonsense"), Err(AddCheckpointReply::BadRequest));
 }
 
 #[test]
