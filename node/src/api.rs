@@ -7,6 +7,7 @@ mod answer;
 mod attachments;
 mod body;
 mod courier;
+mod draft;
 mod health;
 mod keys;
 mod policy;
@@ -20,6 +21,7 @@ pub use body::{
     ForwardBody, ItemDocument, ReleaseBody,
 };
 pub use courier::PARCEL_HEADER;
+pub use draft::{ApproveBody, KeepBody, PersonBody, ReleaseDraftBody};
 pub use health::{HealthListener, ListenError, listen};
 pub use keys::Followed;
 pub use policy::{ActivateBody, Activated};

@@ -9,6 +9,7 @@ mod config;
 mod consent;
 mod courier;
 mod doctor;
+mod draft;
 mod explain;
 mod init;
 mod key;

@@ -184,6 +184,11 @@ byte_id!(
     16
 );
 byte_id!(
+    /// A draft inside one hub. Random; it becomes nothing else, the item has an id of its own.
+    DraftId,
+    16
+);
+byte_id!(
     /// The opaque name of one audience of one originator: a keyed hash of its hubs, so that
     /// the name alone tells nobody who is in it.
     AudienceId,

@@ -207,6 +207,14 @@ fn a_label_that_is_refused_leaves_no_trace() {
         let released = scene.fr().release_as(&bundle, flags, NO_PREVIEW);
         scene.check(flags, &released, exit, code, says);
     }
+    let crowd: Vec<String> = (0..10_000).map(|number| format!("H{number}")).collect();
+    let flags = format!(
+        "--tlp AMBER --level 1 --personal none --purpose p --rel-to {}",
+        crowd.join(",")
+    );
+    let says = ["`relTo`", "10000 entries, at most 1000"];
+    let refused = scene.fr().preview(&bundle, &flags);
+    scene.check("ten thousand recipients", &refused, 2, "label-malformed", &says);
 }
 
 #[test]

@@ -30,6 +30,7 @@ mod ledger;
 mod lifecycle;
 mod operations;
 mod policy;
+mod second_person;
 mod settings;
 mod start_refusals;
 mod stranger;

@@ -81,6 +81,7 @@ fn released(world: &mut World, hubs: &[&str], expires_at: u64) -> ItemRef {
             licence: None,
             purpose: "situational-awareness".to_owned(),
             corrects: None,
+            derived: None,
             attachments: vec![attachment],
         };
         let refused = world.counts.get("refused preview label-too-weak").copied();

@@ -141,6 +141,8 @@ pub fn on_reply(world: &mut World, hub: HubId, reply: &Reply, previewed: Option<
         // What a parcel holds is promised by whoever takes it in, in receipts.
         Reply::Packed { .. } | Reply::Unpacked { .. } => return Ok(()),
         Reply::SecondPersonNeeded { .. } | Reply::ConfirmedAlone { .. } => return Ok(()),
+        // Nobody but its own people knows of a draft.
+        Reply::Drafted { .. } => return Ok(()),
         Reply::Noted { item } => return durability::keep_reading(world, hub, *item),
     };
     keep(world, hub, promise)

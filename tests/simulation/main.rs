@@ -46,6 +46,7 @@ mod own_acts;
 mod regressions;
 mod rollback;
 mod room;
+mod second_person;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

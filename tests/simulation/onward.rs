@@ -17,10 +17,10 @@ use crate::federation::hub;
 use crate::world::World;
 
 /// A source's own matter.
-const CHANNEL: &str = "channel--6f6a3f0e-7c1f-4a5e-9d27-0e4a2c9b1d11";
+pub const CHANNEL: &str = "channel--6f6a3f0e-7c1f-4a5e-9d27-0e4a2c9b1d11";
 
 /// Reference objects, which are everybody's.
-const PLACE: &str = "location--0b5a3f0e-7c1f-4a5e-9d27-0e4a2c9b1d12";
+pub const PLACE: &str = "location--0b5a3f0e-7c1f-4a5e-9d27-0e4a2c9b1d12";
 const DESK: &str = "identity--1b5a3f0e-7c1f-4a5e-9d27-0e4a2c9b1d13";
 const TECHNIQUE: &str = "attack-pattern--2b5a3f0e-7c1f-4a5e-9d27-0e4a2c9b1d14";
 
@@ -35,7 +35,7 @@ fn objects() -> [Value; 4] {
 }
 
 /// A report of this number about some objects, which it holds.
-fn bundle(number: u8, about: &[&str]) -> Vec<u8> {
+pub fn bundle(number: u8, about: &[&str]) -> Vec<u8> {
     let id = |kind: &str| format!("{kind}--00000000-0000-4000-8000-0000000000{number:02x}");
     let mut all = vec![json!({
         "type": "report", "spec_version": "2.1", "id": id("report"), "name": "a report",
@@ -50,32 +50,33 @@ fn bundle(number: u8, about: &[&str]) -> Vec<u8> {
     bundle.to_string().into_bytes()
 }
 
-fn draft(label: Label, licence: Option<Licence>, bundle: Vec<u8>) -> Draft {
+pub fn draft(label: Label, licence: Option<Licence>, bundle: Vec<u8>) -> Draft {
     Draft {
         bundle,
         label,
         licence,
         purpose: "situational-awareness".to_owned(),
         corrects: None,
+        derived: None,
         attachments: Vec::new(),
     }
 }
 
-fn community(tlp: Tlp) -> Label {
+pub fn community(tlp: Tlp) -> Label {
     Label {
         scope: Scope::Community,
         ..drafts::listed(tlp, std::iter::empty())
     }
 }
 
-fn look(world: &World, who: &str, draft: &Draft) -> Result<Preview, Refusal> {
+pub fn look(world: &World, who: &str, draft: &Draft) -> Result<Preview, Refusal> {
     let machine = world.stations[&hub(who)].hub.as_ref().expect("it runs");
     machine.preview(draft.clone(), Language::English)
 }
 
 /// Releases a draft; gives the item once that is done.
 #[track_caller]
-fn release(world: &mut World, who: &str, draft: Draft) -> ItemId {
+pub fn release(world: &mut World, who: &str, draft: Draft) -> ItemId {
     let preview = look(world, who, &draft).expect("it can be released").hash;
     let command = Command::Release(Box::new(ReleaseCommand { draft, preview }));
     tell(world, who, "release", command);

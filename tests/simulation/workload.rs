@@ -110,6 +110,7 @@ impl World {
                 licence,
                 purpose,
                 corrects,
+                derived: None,
                 attachments,
             },
         )

@@ -14,6 +14,7 @@ mod deliver;
 mod deliveries;
 mod delivery;
 mod downgrade;
+mod drafts;
 mod erase;
 mod fence;
 mod fetch;
@@ -51,12 +52,13 @@ use testudo_protocol::charter::OwnActs;
 use testudo_protocol::consent::ConsentToken;
 use testudo_protocol::envelope::{AudienceKey, Envelope, Suite};
 use testudo_protocol::exchange::{Control, Message};
-use testudo_protocol::id::{AudienceId, EnvelopeHash, Hash, HubId, ItemId, ItemRef, Timestamp};
+use testudo_protocol::id::{AudienceId, DraftId, EnvelopeHash, Hash, HubId, ItemId, ItemRef, Timestamp};
 use testudo_protocol::ledger::Ledger;
 use testudo_protocol::receipt::Act;
 use testudo_protocol::sync::Head;
 use testudo_protocol::week::Week;
 
+use crate::draft_record::{DraftRecord, DraftState};
 use crate::input::{BatchId, Command, CommandId, Input, LoadId, SealId};
 use crate::keys::HubKeys;
 use crate::output::{Event, Output};
@@ -132,6 +134,7 @@ pub struct Hub {
     items: BTreeMap<ItemRef, ItemRecord>,
     titles: BTreeMap<ItemRef, String>,
     objects: ObjectIndex,
+    drafts: BTreeMap<DraftId, DraftRecord>,
     heads: BTreeMap<(HubId, AudienceId), Head>,
     deliveries: Deliveries,
     /// Openings of decisions on which a delivery still rests.
@@ -210,6 +213,8 @@ enum Loading {
     Flight(Box<Loaded>),
     /// The body of an item that is to be forwarded.
     Forward(Box<consent::ForwardRequest>),
+    /// A draft, or the item that one is cut down from.
+    Draft(Box<drafts::DraftRequest>),
     /// What is left of an erased envelope, for a peer.
     Outer(Box<Loaded>),
     /// An envelope of which only the outer part is to be left.
@@ -276,6 +281,20 @@ impl Hub {
             _ if self.revoked => Err(Refusal::KeyRevoked),
             _ if self.is_full() && room::begins_work(&command) => Err(Refusal::StorageFull),
             Command::Release(command) => self.ask_release(id, command, out),
+            Command::KeepDraft(draft) => self.keep_draft(id, draft, out),
+            Command::ReviewDraft { draft, person } => {
+                self.move_draft(id, (draft, DraftState::InReview), person, out)
+            }
+            Command::ApproveDraft {
+                draft,
+                preview,
+                person,
+            } => self.approve_draft(id, (draft, preview, person), out),
+            Command::RefuseDraft { draft, person } => {
+                self.move_draft(id, (draft, DraftState::Refused), person, out)
+            }
+            Command::DiscardDraft { draft } => self.discard_draft(id, draft, out),
+            Command::ReleaseDraft { draft, preview } => self.release_draft(id, (draft, preview), out),
             Command::Forward { item, to } => self.ask_forward(id, item, to, out),
             Command::Consent {
                 item,

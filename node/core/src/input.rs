@@ -1,14 +1,18 @@
 //! What a hub is told.
 
+use std::collections::BTreeSet;
+
 use testudo_crypto::seal::SealError;
 use testudo_policies::gate::Gate;
-use testudo_protocol::id::{Hash, HubId, ItemId, Timestamp};
+use testudo_protocol::id::{DraftId, Hash, HubId, ItemId, Timestamp};
 use testudo_protocol::label::Label;
 use testudo_protocol::ledger::Basis;
 use testudo_protocol::licence::Licence;
 
 use crate::blob::{BlobDone, BlobJobId, DraftAttachment};
+use crate::draft_record::Derived;
 use crate::keys::HubKeys;
+use crate::person::Person;
 
 /// Names one command until its reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +64,43 @@ pub enum Input {
 pub enum Command {
     /// Release a draft to everyone whom the gate allows.
     Release(Box<ReleaseCommand>),
+    /// Keep a draft for a second person.
+    KeepDraft(Box<KeepDraft>),
+    /// Put a draft up for review.
+    ReviewDraft {
+        /// Which.
+        draft: DraftId,
+        /// By whom.
+        person: Person,
+    },
+    /// Approve what a preview of a draft showed.
+    ApproveDraft {
+        /// Which.
+        draft: DraftId,
+        /// The hash that the preview printed.
+        preview: Hash,
+        /// By whom; not by its maker.
+        person: Person,
+    },
+    /// Refuse a draft that is in review.
+    RefuseDraft {
+        /// Which.
+        draft: DraftId,
+        /// By whom.
+        person: Person,
+    },
+    /// Throw a draft away.
+    DiscardDraft {
+        /// Which.
+        draft: DraftId,
+    },
+    /// Release an approved draft.
+    ReleaseDraft {
+        /// Which.
+        draft: DraftId,
+        /// The preview that was approved.
+        preview: Hash,
+    },
     /// Give another hub's item to one more hub.
     Forward {
         /// The item, in its latest version here.
@@ -131,8 +172,8 @@ pub enum Command {
     OwnAct(Vec<u8>),
     /// One of two people lets a fenced hub go on without what its peers hold.
     ConfirmAlone {
-        /// The code of this person on the duty roster. There are no accounts yet.
-        person: String,
+        /// Who.
+        person: Person,
     },
     /// A person has opened an item.
     Open {
@@ -166,8 +207,28 @@ pub struct Draft {
     pub purpose: String,
     /// The item that this is a new version of.
     pub corrects: Option<ItemId>,
+    /// What it is cut down from; such a draft is released by two people alone.
+    pub derived: Option<Derived>,
     /// What belongs to it and is fetched apart.
     pub attachments: Vec<DraftAttachment>,
+}
+
+/// A draft to be kept, and who made it. It has no attachments: what is sealed to one release waits for no review.
+pub struct KeepDraft {
+    /// The draft; its bundle is left empty where it is made from an item.
+    pub draft: Draft,
+    /// The item of our own that it is made from.
+    pub from: Option<DeriveFrom>,
+    /// Who makes it.
+    pub person: Person,
+}
+
+/// From which item, and without which objects.
+pub struct DeriveFrom {
+    /// The item, in its latest version.
+    pub item: ItemId,
+    /// The ids of the objects to cut.
+    pub cut: BTreeSet<String>,
 }
 
 /// A draft and the preview that was approved.

@@ -25,8 +25,10 @@ pub mod output;
 
 pub mod blob;
 pub mod outbound;
+pub mod person;
 pub mod seal_order;
 
+pub mod draft_record;
 pub mod keys;
 pub mod records;
 pub mod refusal;

@@ -352,6 +352,7 @@ impl Drop for KeyRow {
 /// Keys of rows.
 pub mod key {
     use super::{AudienceId, EnvelopeHash, HubId, ItemId, ItemRef, Week};
+    use testudo_protocol::id::DraftId;
     use testudo_protocol::receipt::Act;
 
     /// Of an entry of the ledger.
@@ -377,6 +378,27 @@ pub mod key {
     /// Of one version of an item, and of its body.
     pub fn item(item: ItemRef) -> Vec<u8> {
         [item.item.as_bytes().as_slice(), &item.version.get().to_be_bytes()].concat()
+    }
+
+    /// Length of [`draft`]: shorter than that of an item's body, so that no row of one kind is read as the other.
+    pub const DRAFT_KEY_BYTES: usize = 1 + 16;
+
+    /// Of a draft.
+    pub fn draft(draft: DraftId) -> Vec<u8> {
+        [b"d".as_slice(), draft.as_bytes()].concat()
+    }
+
+    /// Length of [`draft_bundle`].
+    pub const DRAFT_BUNDLE_KEY_BYTES: usize = DRAFT_KEY_BYTES + 1;
+
+    /// Of the bundle of a draft.
+    pub fn draft_bundle(draft: DraftId) -> Vec<u8> {
+        [self::draft(draft).as_slice(), b"b"].concat()
+    }
+
+    /// Of what was cut out of an item, and by whom, beside the opening of the entry that says so.
+    pub fn derivation(entry: u64) -> Vec<u8> {
+        [index(entry).as_slice(), b"c"].concat()
     }
 
     /// Of a delivery.

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use testudo_crypto::attachment::CONTENT_BYTES_MAX;
 use testudo_policies::marking_table::MarkingError;
-use testudo_protocol::bundle::BundleError;
+use testudo_protocol::bundle::{BundleError, CutError};
 use testudo_protocol::charter::TakeError;
 use testudo_protocol::courier::ParcelError;
 use testudo_protocol::envelope::AttachmentRefError;
-use testudo_protocol::id::{HubId, ItemId};
+use testudo_protocol::id::{DraftId, HubId, ItemId};
 use testudo_protocol::label::{Caveat, LabelError, Level, Tlp};
 use testudo_protocol::licence::LicenceError;
 
@@ -28,6 +28,37 @@ pub enum Refusal {
     /// The draft holds objects of another hub's item, and is weaker than that.
     #[error("{0}")]
     SourceStricter(Box<Stricter>),
+    /// Objects cannot be cut out of an item.
+    #[error(transparent)]
+    Cut(CutError),
+    /// No such draft here.
+    #[error("no draft {draft} here; `testudo drafts` lists those that are")]
+    NoSuchDraft {
+        /// Which.
+        draft: DraftId,
+    },
+    /// A draft has not come that far, or further.
+    #[error("draft is {state}, expected {wanted}; `testudo drafts` shows how each stands")]
+    DraftState {
+        /// How it stands.
+        state: &'static str,
+        /// How it has to stand.
+        wanted: &'static str,
+    },
+    /// Nobody approves a draft of their own.
+    #[error("nobody approves a draft of their own; a second person has to (R-21)")]
+    OwnDraft,
+    /// A version that is cut down from an item goes out by two people alone.
+    #[error(
+        "a version cut down from an item is released by two people; keep it as a draft and have it approved (R-21)"
+    )]
+    NotApproved,
+    /// More drafts than are kept.
+    #[error("{max} drafts are kept already; release or discard one")]
+    TooManyDrafts {
+        /// The limit.
+        max: usize,
+    },
     /// More sources than can be asked about.
     #[error("draft holds objects of {found} items of other hubs, at most {max} are allowed; split it (R-18)")]
     TooManySources {
@@ -372,6 +403,12 @@ impl Refusal {
             Self::Licence(_) => "licence-malformed",
             Self::SourceStricter(_) => "source-stricter",
             Self::TooManySources { .. } => "too-many-sources",
+            Self::Cut(_) => "cannot-cut",
+            Self::NoSuchDraft { .. } => "no-such-draft",
+            Self::DraftState { .. } => "draft-state",
+            Self::OwnDraft => "own-draft",
+            Self::NotApproved => "not-approved",
+            Self::TooManyDrafts { .. } => "too-many-drafts",
             Self::NoDowngrade { .. } => "no-downgrade",
             Self::NoLicence { .. } => "no-licence",
             Self::Marking(_) => "marking",
@@ -420,6 +457,8 @@ impl Refusal {
             | Self::SourceStricter(_)
             | Self::NoDowngrade { .. }
             | Self::NoLicence { .. }
+            | Self::OwnDraft
+            | Self::NotApproved
             | Self::Ceiling { .. }
             | Self::Nobody { .. }
             | Self::Denied { .. }
@@ -431,6 +470,8 @@ impl Refusal {
             Self::Label(_)
             | Self::Licence(_)
             | Self::TooManySources { .. }
+            | Self::Cut(_)
+            | Self::DraftState { .. }
             | Self::UnknownRecipient { .. }
             | Self::OwnItem { .. }
             | Self::TooManyReceivers { .. }
@@ -447,6 +488,7 @@ impl Refusal {
             Self::NoSuchItem { .. }
             | Self::NoSuchAttachment { .. }
             | Self::NoSuchQuestion { .. }
+            | Self::NoSuchDraft { .. }
             | Self::Erased { .. }
             | Self::NoEvidence { .. } => RefusalKind::NotFound,
             Self::Busy { .. }
@@ -454,7 +496,8 @@ impl Refusal {
             | Self::Fenced { .. }
             | Self::ClockOff { .. }
             | Self::KeyRevoked
-            | Self::StorageFull => RefusalKind::Later,
+            | Self::StorageFull
+            | Self::TooManyDrafts { .. } => RefusalKind::Later,
             Self::Internal { .. } => RefusalKind::Internal,
         }
     }
@@ -470,7 +513,7 @@ impl Refusal {
             | Self::TooManySources { .. } => vec!["R-18".to_owned()],
             Self::NoLicence { .. } => vec!["R-22".to_owned()],
             Self::Marking(_) => vec!["R-02".to_owned()],
-            Self::NotOriginator { .. } => vec!["R-21".to_owned()],
+            Self::NotOriginator { .. } | Self::OwnDraft | Self::NotApproved => vec!["R-21".to_owned()],
             _ => Vec::new(),
         }
     }

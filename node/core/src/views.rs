@@ -1,7 +1,7 @@
 //! What people and tools are shown: plain data, serialised by the shell.
 
 use serde::{Deserialize, Serialize};
-use testudo_protocol::id::{AudienceId, Hash, HubId, ItemId, ItemVersion};
+use testudo_protocol::id::{AudienceId, DraftId, Hash, HubId, ItemId, ItemVersion};
 use testudo_protocol::label::{Label, Level, Tlp};
 use testudo_protocol::licence::Licence;
 
@@ -22,6 +22,14 @@ pub enum Reply {
         denied: Vec<Verdict>,
         /// Index of the decision in the ledger.
         decision: u64,
+    },
+    /// A draft was kept, or has come further.
+    #[serde(rename_all = "camelCase")]
+    Drafted {
+        /// Which.
+        draft: DraftId,
+        /// `draft`, `in review`, `approved`, `refused` or `discarded`.
+        state: String,
     },
     /// A consent was given.
     #[serde(rename_all = "camelCase")]
@@ -226,6 +234,32 @@ pub struct SourceView {
     pub objects: Vec<String>,
 }
 
+/// A draft that is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DraftView {
+    /// Which.
+    pub draft: DraftId,
+    /// `draft`, `in review`, `approved` or `refused`.
+    pub state: String,
+    /// When it was made, milliseconds since 1970.
+    pub made: u64,
+    /// Who made it.
+    pub maker: String,
+    /// Who approved or refused it.
+    pub second: Option<String>,
+    /// The preview that was approved.
+    pub preview: Option<Hash>,
+    /// How it may be handled.
+    pub label: Label,
+    /// The item that it is a new version of.
+    pub corrects: Option<ItemId>,
+    /// The item that it is cut down from.
+    pub derived_from: Option<ItemId>,
+    /// The objects that were cut.
+    pub cut: Vec<String>,
+}
+
 /// What other policies would change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -304,6 +338,8 @@ pub struct InboxEntry {
     pub provenance_in_doubt: bool,
     /// How it may be handled.
     pub label: Label,
+    /// For what it was released.
+    pub purpose: String,
     /// How it may be passed on.
     pub licence: Licence,
     /// The item that it was cut down from, if it was.

@@ -79,6 +79,7 @@ impl From<DraftBody> for Draft {
             licence,
             purpose,
             corrects,
+            derived: None,
             attachments: attachments.into_iter().map(Into::into).collect(),
         }
     }

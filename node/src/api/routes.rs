@@ -18,7 +18,7 @@ use super::body::{
     ConfirmBody, ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, EraseBody, ForwardBody,
     ItemDocument, ReleaseBody,
 };
-use super::{attachments, courier, keys, policy};
+use super::{attachments, courier, draft, keys, policy};
 use crate::health::{StatusDocument, Vitals};
 use crate::process::HubHandle;
 use crate::store::Family;
@@ -47,6 +47,13 @@ pub(super) fn router(vitals: Vitals) -> Router {
         .route("/v1/preview", post(preview))
         .route("/v1/release", post(release))
         .route("/v1/attachments", post(attachments::stage))
+        .route("/v1/drafts", get(draft::list).post(draft::keep))
+        .route("/v1/drafts/{draft}/preview", get(draft::preview))
+        .route("/v1/drafts/{draft}/review", post(draft::review))
+        .route("/v1/drafts/{draft}/approve", post(draft::approve))
+        .route("/v1/drafts/{draft}/refuse", post(draft::refuse))
+        .route("/v1/drafts/{draft}/discard", post(draft::discard))
+        .route("/v1/drafts/{draft}/release", post(draft::release))
         .route("/v1/items/{item}", get(show))
         .route("/v1/items/{item}/attachments", get(attachments::list))
         .route(
@@ -127,7 +134,7 @@ async fn preview(
 }
 
 /// The first language that the request asks for, if it is one of ours.
-fn language(headers: &HeaderMap) -> Language {
+pub(super) fn language(headers: &HeaderMap) -> Language {
     let asked = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let first = asked
         .unwrap_or_default()
@@ -294,7 +301,7 @@ async fn resume(State(hub): State<HubHandle>, Path(of): Path<String>) -> Answer<
 }
 
 async fn confirm_alone(State(hub): State<HubHandle>, Json(body): Json<ConfirmBody>) -> Answer<Reply> {
-    let ConfirmBody { person } = body;
+    let person = draft::person(body.person)?;
     act(&hub, Command::ConfirmAlone { person }).await
 }
 

@@ -2,16 +2,17 @@
 
 use testudo_core::views::{Preview, Reply, Verdict};
 use testudo_policies::explain::Language;
-use testudo_protocol::id::{Hash, HubId};
+use testudo_protocol::id::HubId;
 use testudo_protocol::licence::Licence;
 
 use super::arguments::{At, ItemAt};
 use super::attach;
 use super::client::Client;
+use super::draft::{draft_id, preview_hash};
 use super::label::DraftFlags;
 use super::outcome::{Answer, Failure, exit};
 use super::policy::Spoken;
-use crate::api::{ForwardBody, ReleaseBody};
+use crate::api::{ForwardBody, ReleaseBody, ReleaseDraftBody};
 
 pub(super) fn hub(flag: &str, text: &str) -> Result<HubId, Failure> {
     text.parse()
@@ -20,7 +21,14 @@ pub(super) fn hub(flag: &str, text: &str) -> Result<HubId, Failure> {
 
 pub(super) async fn preview(draft: &DraftFlags, language: &Spoken, at: &At) -> Result<Answer, Failure> {
     let client = Client::new(at)?.speaking(Language::of_locale(&language.locale()));
-    let preview: Preview = client.post("/v1/preview", &draft.draft()?).await?;
+    let preview: Preview = match &draft.draft {
+        Some(kept) => {
+            client
+                .get(&format!("/v1/drafts/{}/preview", draft_id(kept)?))
+                .await?
+        }
+        None => client.post("/v1/preview", &draft.body()?).await?,
+    };
     let mut text = verdicts(&preview.verdicts);
     for hub in &preview.narrowed {
         text.push_str(&format!(
@@ -84,16 +92,15 @@ fn verdicts(verdicts: &[Verdict]) -> String {
 }
 
 pub(super) async fn release(draft: &DraftFlags, preview: &str, at: &At) -> Result<Answer, Failure> {
-    let preview: Hash = preview.parse().map_err(|error| {
-        Failure::new(
-            exit::USAGE,
-            "usage",
-            format!("--preview: {error}; `testudo preview` prints it"),
-        )
-    })?;
+    let preview = preview_hash(preview)?;
     let client = Client::new(at)?;
+    if let Some(kept) = &draft.draft {
+        let path = format!("/v1/drafts/{}/release", draft_id(kept)?);
+        let reply: Reply = client.post(&path, &ReleaseDraftBody { preview }).await?;
+        return Ok(said(&reply));
+    }
     let mut body = ReleaseBody {
-        draft: draft.draft()?,
+        draft: draft.body()?,
         preview,
     };
     attach::hand_over(&client, draft.attached(), &mut body.draft.attachments).await?;
@@ -140,6 +147,7 @@ pub(super) fn said(reply: &Reply) -> Answer {
                 codes(recipients)
             )
         }
+        Reply::Drafted { draft, state } => format!("draft {draft} is {state}"),
         Reply::Consented {
             item,
             holder,

@@ -10,8 +10,8 @@ use testudo_protocol::id::ItemId;
 use super::label::DraftFlags;
 use super::outcome::{Answer, Failure, exit, finish};
 use super::{
-    act, charter, config, consent, courier, doctor, explain, init, key, ledger, object, policy, read, serve,
-    statement, status,
+    act, charter, config, consent, courier, doctor, draft, explain, init, key, ledger, object, policy, read,
+    serve, statement, status,
 };
 
 /// Sovereign sharing of assessments of foreign information manipulation.
@@ -117,6 +117,23 @@ enum Command {
         #[command(flatten)]
         at: At,
     },
+    /// Keep a draft for a second person: from a file, or cut down from an item of our own.
+    Draft(draft::Keep),
+    /// The draft of a new version of an item of our own, with the same contents and a lower label.
+    Downgrade(draft::Downgrade),
+    /// The drafts that are kept, and how each stands.
+    Drafts {
+        #[command(flatten)]
+        at: At,
+    },
+    /// Put a draft up for review.
+    Review(draft::DraftAt),
+    /// Approve what the preview of somebody else's draft showed.
+    Approve(draft::Approve),
+    /// Refuse a draft that is in review.
+    Refuse(draft::DraftAt),
+    /// Throw a draft away.
+    Discard(draft::DraftAt),
     /// Give another hub's item to one more hub.
     Forward {
         #[command(flatten)]
@@ -198,6 +215,13 @@ impl Command {
             Self::Config(command) => command.run(),
             Self::Preview { draft, language, at } => act::preview(&draft, &language, &at).await,
             Self::Release { draft, preview, at } => act::release(&draft, &preview, &at).await,
+            Self::Draft(keep) => keep.run().await,
+            Self::Downgrade(downgrade) => downgrade.run().await,
+            Self::Drafts { at } => draft::list(&at).await,
+            Self::Review(draft) => draft.run("review").await,
+            Self::Approve(approve) => approve.run().await,
+            Self::Refuse(draft) => draft.run("refuse").await,
+            Self::Discard(draft) => draft.run("discard").await,
             Self::Forward { item, to } => act::forward(&item, &to).await,
             Self::Consent(command) => command.run().await,
             Self::Retract(item) => act::on_item(&item, "/retract").await,

@@ -1,24 +1,52 @@
 //! A draft from the command line: a bundle file and the label in words.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Args;
 use testudo_protocol::bundle::BUNDLE_BYTES_MAX;
-use testudo_protocol::id::HubId;
-use testudo_protocol::label::{Label, Level, NationalMarking, Scope};
+use testudo_protocol::id::{HubId, ItemId};
+use testudo_protocol::label::{Caveat, Class, Label, Level, NationalMarking, Scope};
 use testudo_protocol::licence::Licence;
 
 use super::attach;
 use super::outcome::{Failure, exit};
 use crate::api::DraftBody;
 
-/// A bundle and how it may be handled. Nothing about handling has a default.
+/// A bundle and how it may be handled, or a draft that is kept.
 #[derive(Args)]
 pub(super) struct DraftFlags {
     /// A file with a STIX 2.1 bundle.
-    bundle: PathBuf,
+    #[arg(required_unless_present = "draft", conflicts_with = "draft")]
+    bundle: Option<PathBuf>,
+    /// A draft that is kept, with the handling it was given.
+    #[arg(long, value_name = "DRAFT")]
+    pub draft: Option<String>,
+    #[command(flatten)]
+    handling: Handling,
+    /// The item that this corrects.
+    #[arg(long, value_name = "ITEM", conflicts_with = "draft")]
+    corrects: Option<String>,
+    /// Files that go with it: images, video, documents, up to 1 GiB each. Receivers fetch them apart.
+    #[arg(
+        conflicts_with = "draft",
+        long,
+        value_delimiter = ',',
+        value_name = "FILE,..."
+    )]
+    attach: Vec<PathBuf>,
+}
+
+/// What a draft takes from the item that it is made from, where nothing else is said.
+pub(super) struct Inherited {
+    pub label: Label,
+    pub purpose: String,
+}
+
+/// How it may be handled. Nothing about handling has a default.
+#[derive(Args)]
+pub(super) struct Handling {
     /// TLP 2.0 label: CLEAR, GREEN, AMBER, AMBER+STRICT or RED.
     #[arg(long)]
     tlp: Option<String>,
@@ -89,12 +117,6 @@ pub(super) struct DraftFlags {
     /// Until when it may be passed on without asking, in Unix seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 0, conflicts_with = "licence")]
     licence_until: u64,
-    /// The item that this corrects.
-    #[arg(long, value_name = "ITEM")]
-    corrects: Option<String>,
-    /// Files that go with it: images, video, documents, up to 1 GiB each. Receivers fetch them apart.
-    #[arg(long, value_delimiter = ',', value_name = "FILE,...")]
-    attach: Vec<PathBuf>,
 }
 
 fn usage(sentence: impl Into<String>) -> Failure {
@@ -122,8 +144,12 @@ where
 }
 
 impl DraftFlags {
-    pub(super) fn draft(&self) -> Result<DraftBody, Failure> {
-        let label = self.label()?;
+    /// The draft as it was given in words.
+    pub(super) fn body(&self) -> Result<DraftBody, Failure> {
+        let path = self
+            .bundle
+            .as_deref()
+            .ok_or_else(|| usage("name a file with a bundle"))?;
         let corrects = match &self.corrects {
             Some(text) => Some(
                 text.parse()
@@ -131,45 +157,59 @@ impl DraftFlags {
             ),
             None => None,
         };
-        Ok(DraftBody {
-            bundle: self.read()?,
-            label,
-            licence: self.licence()?,
-            purpose: required("purpose", "purpose", &self.purpose)?,
-            corrects,
-            attachments: attach::described(&self.attach)?,
-        })
+        let mut body = self.handling.draft(read_bundle(path)?, corrects, None)?;
+        body.attachments = attach::described(&self.attach)?;
+        Ok(body)
     }
 
     /// The files that go with it.
     pub(super) fn attached(&self) -> &[PathBuf] {
         &self.attach
     }
+}
 
-    fn read(&self) -> Result<String, Failure> {
-        let path = self.bundle.display();
-        let data = |sentence| Failure::new(exit::DATA, "bundle-malformed", sentence);
-        let size = std::fs::metadata(&self.bundle).map_err(|error| {
-            Failure::new(
-                exit::USAGE,
-                "no-such-file",
-                format!("cannot read `{path}`: {error}"),
-            )
-        })?;
-        if usize::try_from(size.len()).unwrap_or(usize::MAX) > BUNDLE_BYTES_MAX {
-            let found = size.len();
-            return Err(data(format!(
-                "bundle is {found} bytes, at most {BUNDLE_BYTES_MAX} are allowed; split it or attach large media"
-            )));
-        }
-        let bytes = std::fs::read(&self.bundle).map_err(|error| {
-            Failure::new(
-                exit::USAGE,
-                "no-such-file",
-                format!("cannot read `{path}`: {error}"),
-            )
-        })?;
-        String::from_utf8(bytes).map_err(|_| data(format!("`{path}` is not UTF-8; save it as UTF-8 JSON")))
+/// Reads a bundle from a file.
+pub(super) fn read_bundle(file: &Path) -> Result<String, Failure> {
+    let path = file.display();
+    let data = |sentence| Failure::new(exit::DATA, "bundle-malformed", sentence);
+    let unreadable = |error| {
+        Failure::new(
+            exit::USAGE,
+            "no-such-file",
+            format!("cannot read `{path}`: {error}"),
+        )
+    };
+    let size = std::fs::metadata(file).map_err(unreadable)?;
+    if usize::try_from(size.len()).unwrap_or(usize::MAX) > BUNDLE_BYTES_MAX {
+        let found = size.len();
+        return Err(data(format!(
+            "bundle is {found} bytes, at most {BUNDLE_BYTES_MAX} are allowed; split it or attach large media"
+        )));
+    }
+    let bytes = std::fs::read(file).map_err(unreadable)?;
+    String::from_utf8(bytes).map_err(|_| data(format!("`{path}` is not UTF-8; save it as UTF-8 JSON")))
+}
+
+impl Handling {
+    /// A draft of this bundle; what was not given is taken from the item that it is made from.
+    pub(super) fn draft(
+        &self,
+        bundle: String,
+        corrects: Option<ItemId>,
+        base: Option<&Inherited>,
+    ) -> Result<DraftBody, Failure> {
+        let purpose = self
+            .purpose
+            .clone()
+            .or_else(|| base.map(|base| base.purpose.clone()));
+        Ok(DraftBody {
+            bundle,
+            label: self.label(base.map(|base| &base.label))?,
+            licence: self.licence()?,
+            purpose: required("purpose", "purpose", &purpose)?,
+            corrects,
+            attachments: Vec::new(),
+        })
     }
 
     fn national(&self) -> Result<Option<NationalMarking>, Failure> {
@@ -209,48 +249,99 @@ impl DraftFlags {
         }
     }
 
-    fn label(&self) -> Result<Label, Failure> {
-        let tlp = required("tlp", "tlp", &self.tlp)?;
-        let level = required("level", "level", &self.level)?;
-        let personal = required("personal", "personal", &self.personal)?;
-        let listed = !self.rel_to.is_empty() || !self.rel_to_class.is_empty();
-        if !self.community && !listed {
-            return Err(usage(
-                "label field `scope` is missing; give --community, --rel-to or --rel-to-class",
-            ));
-        }
+    fn label(&self, base: Option<&Label>) -> Result<Label, Failure> {
+        let word = |field: &'static str| {
+            move |error: &dyn std::fmt::Display| usage(format!("label field `{field}`: {error}"))
+        };
+        let tlp = match (&self.tlp, base) {
+            (None, Some(base)) => base.tlp,
+            (tlp, _) => {
+                let text: String = required("tlp", "tlp", tlp)?;
+                text.parse().map_err(|error| word("tlp")(&error))?
+            }
+        };
+        let level = match (self.level, base) {
+            (None, Some(base)) => base.level,
+            (level, _) => {
+                let number: u8 = required("level", "level", &level)?;
+                Level::try_from(i64::from(number)).map_err(|error| word("level")(&error))?
+            }
+        };
+        let personal = match (&self.personal, base) {
+            (None, Some(base)) => base.personal,
+            (personal, _) => {
+                let text: String = required("personal", "personal", personal)?;
+                text.parse().map_err(|error| word("personal")(&error))?
+            }
+        };
+        let (scope, rel_to, rel_to_classes) = self.audience(base)?;
+        let or_base = |given: &[String], of: &dyn Fn(&Label) -> BTreeSet<String>| match base {
+            Some(base) if given.is_empty() => of(base),
+            _ => given.iter().cloned().collect(),
+        };
         let label = Label {
-            level: Level::try_from(i64::from(level))
-                .map_err(|error| usage(format!("label field `level`: {error}")))?,
-            tlp: tlp
-                .parse()
-                .map_err(|error| usage(format!("label field `tlp`: {error}")))?,
-            scope: if self.community {
-                Scope::Community
-            } else {
-                Scope::List
+            level,
+            tlp,
+            scope,
+            rel_to,
+            rel_to_classes,
+            not_to: match base {
+                Some(base) if self.not_to.is_empty() => base.not_to.clone(),
+                _ => words::<HubId>("notTo", &self.not_to)?,
             },
-            rel_to: words::<HubId>("relTo", &self.rel_to)?,
-            rel_to_classes: words("relToClasses", &self.rel_to_class)?,
-            not_to: words::<HubId>("notTo", &self.not_to)?,
-            communities: self.coi.iter().cloned().collect(),
-            caveats: words("caveats", &self.caveat)?,
-            exercise: self.exercise.clone().unwrap_or_default(),
-            personal: personal
-                .parse()
-                .map_err(|error| usage(format!("label field `personal`: {error}")))?,
-            expires_at: self.expires,
-            obligations: self.obligation.iter().cloned().collect(),
+            communities: or_base(&self.coi, &|base| base.communities.clone()),
+            caveats: self.caveats(base)?,
+            exercise: match (&self.exercise, base) {
+                (None, Some(base)) => base.exercise.clone(),
+                (exercise, _) => exercise.clone().unwrap_or_default(),
+            },
+            personal,
+            expires_at: match base {
+                Some(base) if self.expires == 0 => base.expires_at,
+                _ => self.expires,
+            },
+            obligations: or_base(&self.obligation, &|base| base.obligations.clone()),
             pap: match &self.pap {
-                Some(text) => Some(
-                    text.parse()
-                        .map_err(|error| usage(format!("label field `pap`: {error}")))?,
-                ),
-                None => None,
+                Some(text) => Some(text.parse().map_err(|error| word("pap")(&error))?),
+                None => base.and_then(|base| base.pap),
             },
-            national: self.national()?,
+            // A national marking stands for one level: another level has another marking, or none.
+            national: match (self.national()?, base) {
+                (None, Some(base)) if base.level == level => base.national.clone(),
+                (national, _) => national,
+            },
         };
         label.check().map_err(|error| usage(error.to_string()))?;
         Ok(label)
+    }
+
+    fn audience(&self, base: Option<&Label>) -> Result<(Scope, BTreeSet<HubId>, BTreeSet<Class>), Failure> {
+        let is_listed = !self.rel_to.is_empty() || !self.rel_to_class.is_empty();
+        match base {
+            Some(base) if !self.community && !is_listed => {
+                Ok((base.scope, base.rel_to.clone(), base.rel_to_classes.clone()))
+            }
+            None if !self.community && !is_listed => Err(usage(
+                "label field `scope` is missing; give --community, --rel-to or --rel-to-class",
+            )),
+            _ => {
+                let scope = if self.community {
+                    Scope::Community
+                } else {
+                    Scope::List
+                };
+                let classes = words("relToClasses", &self.rel_to_class)?;
+                Ok((scope, words::<HubId>("relTo", &self.rel_to)?, classes))
+            }
+        }
+    }
+
+    /// The caveats given; `none` alone takes away those of the item that a draft is made from.
+    fn caveats(&self, base: Option<&Label>) -> Result<BTreeSet<Caveat>, Failure> {
+        match (self.caveat.as_slice(), base) {
+            ([], Some(base)) => Ok(base.caveats.clone()),
+            ([none], Some(_)) if none == "none" => Ok(BTreeSet::new()),
+            (given, _) => words("caveats", given),
+        }
     }
 }

@@ -220,6 +220,36 @@ pub(super) const CODES: &[Code] = &[
         "Use 1 to 32 lower-case letters, digits, dots and hyphens.",
     ),
     code(
+        "no-such-draft",
+        "There is no such draft here: it was released or discarded, or its item was erased.",
+        "`testudo drafts` lists those that are kept.",
+    ),
+    code(
+        "draft-state",
+        "The draft has not come that far, or has come further.",
+        "`testudo drafts` shows how each stands: draft, in review, approved, refused.",
+    ),
+    code(
+        "own-draft",
+        "Nobody approves a draft of their own (R-21).",
+        "Have a second person look at it: `testudo preview --draft DRAFT`, then `testudo approve`.",
+    ),
+    code(
+        "not-approved",
+        "A version that is cut down from an item goes out by two people alone (R-21).",
+        "Keep it with `testudo draft --from`, put it up with `testudo review`, and have it approved.",
+    ),
+    code(
+        "cannot-cut",
+        "An object is not in the item, or something that stays cannot do without it.",
+        "Cut what the sentence names as well, or leave both in.",
+    ),
+    code(
+        "too-many-drafts",
+        "As many drafts are kept as a hub keeps.",
+        "Release or discard some of those that `testudo drafts` lists.",
+    ),
+    code(
         "same-person",
         "It takes two people to let a hub go on alone.",
         "Have a second person confirm within 15 minutes.",

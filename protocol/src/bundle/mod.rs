@@ -6,6 +6,7 @@
 
 mod markings;
 mod objects;
+mod sanitise;
 mod strict_json;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,7 @@ use serde_json::Value;
 use crate::label::{Label, Tlp};
 use markings::Markings;
 use objects::Objects;
+pub use sanitise::{CutError, Sanitised, sanitise};
 pub use strict_json::StrictJsonError;
 
 /// Largest bundle, in bytes.

@@ -79,6 +79,16 @@ pub fn known_marking(id: &str) -> Option<(Tlp, MarkingFamily)> {
         .map(|(_, tlp, family)| (*tlp, *family))
 }
 
+/// The `marking-definition--…` id of a TLP label in a family; TLP 2.0 where the family has none for it.
+pub fn marking_of(tlp: Tlp, family: MarkingFamily) -> String {
+    let of =
+        |wanted: MarkingFamily| (KNOWN.iter()).find(|(_, known, family)| *known == tlp && *family == wanted);
+    let uuid = of(family)
+        .or_else(|| of(MarkingFamily::Tlp2))
+        .map_or("", |(uuid, ..)| *uuid);
+    format!("marking-definition--{uuid}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +107,13 @@ mod tests {
         assert_eq!(
             known_marking(&id("826578e1-40ad-459f-bc73-ede076f81f37")),
             Some((Tlp::AmberStrict, MarkingFamily::OpenCti))
+        );
+        for (uuid, tlp, family) in KNOWN {
+            assert_eq!(marking_of(tlp, family), id(uuid));
+        }
+        assert_eq!(
+            known_marking(&marking_of(Tlp::AmberStrict, MarkingFamily::Tlp1)),
+            Some((Tlp::AmberStrict, MarkingFamily::Tlp2))
         );
         assert_eq!(known_marking("marking-definition--0"), None);
         assert_eq!(known_marking("613f2e26-407d-48c7-9eca-b8e91df99dc9"), None);

@@ -16,7 +16,7 @@ pub mod stanag;
 
 pub use handling::{Caveat, Class, Label, LabelError, NationalMarking, Pap, Personal, Scope};
 pub use level::{Level, UnknownLevel};
-pub use marking::{MarkingFamily, known_marking};
+pub use marking::{MarkingFamily, known_marking, marking_of};
 pub use tlp::{Tlp, TlpError};
 pub use word::UnknownWord;
 

@@ -370,6 +370,17 @@ pub enum Entry {
         /// What.
         act: OperatorAct,
     },
+    /// An item was released that two people had cut down from another one of this hub.
+    Derived {
+        /// The new item.
+        item: ItemRef,
+        /// From which version.
+        from: ItemRef,
+        /// How many objects were cut.
+        cut: u32,
+        /// Salted root over the ids of those, then the names of maker and approver.
+        root: Hash,
+    },
 }
 
 /// What operators do to a hub.
@@ -401,6 +412,7 @@ impl Entry {
             Self::Filler => "filler",
             Self::Cosigned { .. } => "cosigned",
             Self::Erased { .. } => "erased",
+            Self::Derived { .. } => "derived",
             Self::WitnessResumed { .. } => "witness-resumed",
             Self::Served { .. } => "served",
             Self::OwnAct { .. } => "own-act",

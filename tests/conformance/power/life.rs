@@ -326,6 +326,7 @@ impl Life {
             purpose: "situational-awareness".to_owned(),
             corrects: None,
             attachments: Vec::new(),
+            derived: None,
         };
         // One bundle in a while is marked more strictly than its label; then nothing is released.
         match process.hub.preview(draft.clone(), Language::English) {

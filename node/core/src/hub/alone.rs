@@ -9,7 +9,6 @@
 //! and two histories stay two.
 
 use serde::{Deserialize, Serialize};
-use testudo_crypto::digest::Digest;
 use testudo_crypto::tlog::policy::Policy;
 use testudo_crypto::tlog::proof::Proof;
 use testudo_protocol::exchange::Control;
@@ -22,6 +21,7 @@ use super::step::{After, Step};
 use super::{Hub, PeerFault};
 use crate::input::CommandId;
 use crate::output::{Event, Family, Output};
+use crate::person::Person;
 use crate::refusal::Refusal;
 use crate::views::Reply;
 
@@ -33,11 +33,6 @@ const APPROVAL_MILLIS: u64 = 15 * 60 * 1_000;
 
 /// How long peers are shown the entry, in milliseconds: a member that was away for a month sees it too.
 const SHOWN_MILLIS: u64 = 60 * 24 * 60 * 60 * 1_000;
-
-/// Longest code of a person, in bytes.
-const PERSON_BYTES_MAX: usize = 32;
-
-const DOMAIN: &[u8] = b"testudo/person/v1\0";
 
 /// Row of what a peer has shown of this kind.
 pub(super) fn peer_alone_row(hub: HubId) -> Vec<u8> {
@@ -63,22 +58,16 @@ impl Hub {
     pub(super) fn confirm_alone(
         &mut self,
         id: CommandId,
-        person: &str,
+        person: &Person,
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
-        let plain =
-            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
-        let is_code = (1..=PERSON_BYTES_MAX).contains(&person.len()) && person.bytes().all(plain);
-        if !is_code {
-            return Err(Refusal::PersonCode);
-        }
         match self.fence.standing {
             None => return Err(Refusal::NotFenced),
             Some(Fence::Asking) => {}
             Some(Fence::Behind) if self.fence.ahead.is_none() => {}
             Some(_) => return Err(self.fenced()),
         }
-        let person = Hash::from(Digest::of(&[DOMAIN, person.as_bytes()].concat()));
+        let person = person.hash();
         let waited = |since: Timestamp| since.plus_millis(APPROVAL_MILLIS) > self.now;
         match self.fence.approval.filter(|(_, since)| waited(*since)) {
             Some((first, _)) if first == person => Err(Refusal::SamePerson),

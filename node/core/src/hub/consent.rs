@@ -171,6 +171,8 @@ impl Hub {
             label: record.label.clone(),
             licence: record.licence.clone(),
             derived_from: record.derived_from,
+            derived: None,
+            approved: None,
             sources: Vec::new(),
             purpose: record.purpose.clone(),
             body,

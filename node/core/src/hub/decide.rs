@@ -82,6 +82,10 @@ impl Hub {
         self.check_attachments(&draft.attachments)?;
         let bundle = Bundle::parse(draft.bundle.clone()).map_err(Refusal::Bundle)?;
         bundle.check_label(&draft.label).map_err(Refusal::Bundle)?;
+        if let Some(derived) = &draft.derived {
+            // Only from an item of our own that stands, in the version that the two people saw.
+            self.own(derived.from.item)?;
+        }
         let item = match draft.corrects {
             Some(item) => {
                 let next = self.next_version(item)?;
@@ -261,7 +265,13 @@ impl Hub {
             .map(|one| (&one.name, &one.media_type, one.content_bytes, one.content_hash))
             .collect();
         let sources: Vec<ItemRef> = proposed.drawn.keys().copied().collect();
-        let handling = (&draft.label, &proposed.licence, &draft.purpose, sources);
+        let handling = (
+            &draft.label,
+            &proposed.licence,
+            &draft.purpose,
+            sources,
+            &draft.derived,
+        );
         let subject = (proposed.item, proposed.body_hash, handling, attachments);
         let grounds = (self.gate.charter().fingerprint(), self.gate.policies());
         let bytes =

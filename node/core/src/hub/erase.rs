@@ -66,6 +66,11 @@ impl Hub {
             }
             Entry::Receipt { envelope, .. } => self.envelope_items.get(envelope).copied(),
             Entry::Retract { up_to, .. } | Entry::Purged { up_to, .. } => Some(up_to.item),
+            // It names what was cut out of the one, and what became of it.
+            Entry::Derived { item, from, .. } => {
+                self.entries_about.entry(from.item).or_default().insert(index);
+                Some(item.item)
+            }
             Entry::Consent { item, .. } | Entry::Served { item, .. } => Some(item.item),
             _ => None,
         };
@@ -173,9 +178,11 @@ impl Hub {
         for index in &entries {
             step.erase(Family::Opening, key::index(*index));
             step.erase(Family::Opening, key::verdicts(*index));
+            step.erase(Family::Opening, key::derivation(*index));
             self.openings.remove(index);
         }
         self.forget_item(&mut step, item)?;
+        self.forget_drafts_of(&mut step, item);
         let record = ErasedRecord {
             item,
             time: self.now,

@@ -54,6 +54,7 @@ impl Hub {
                 record.created,
             ),
             label: record.label.clone(),
+            purpose: record.purpose.clone(),
             licence: record.licence.clone(),
             derived_from: record.derived_from.map(|from| from.item),
             title: self.titles.get(&record.item).cloned(),

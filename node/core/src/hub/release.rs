@@ -25,10 +25,12 @@ use testudo_protocol::wire;
 
 use super::consent::ForwardRequest;
 use super::decide::{Proposed, VerdictLine, Verdicts};
+use super::drafts::Approved;
 use super::objects::{self, ObjectTag};
 use super::step::{After, Step};
 use super::{Hub, JOBS_MAX};
 use crate::blob::DraftAttachment;
+use crate::draft_record::Derived;
 use crate::input::{CommandId, ReleaseCommand};
 use crate::output::{Event, Family, Output};
 use crate::records::key;
@@ -38,7 +40,7 @@ use crate::views::Verdict;
 /// A release that waits for its turn.
 pub(super) enum Job {
     /// One of our own items.
-    Release(CommandId, Box<ReleaseCommand>),
+    Release(CommandId, Box<ReleaseCommand>, Option<Box<Approved>>),
     /// Another hub's item, its body at hand.
     Forward(Box<ForwardRequest>, Vec<u8>),
 }
@@ -53,6 +55,10 @@ pub(super) struct Decided {
     pub(super) label: Label,
     pub(super) licence: Licence,
     pub(super) derived_from: Option<ItemRef>,
+    /// What was cut out of that, by this hub.
+    pub(super) derived: Option<Derived>,
+    /// The draft that it was, and the two people.
+    pub(super) approved: Option<Box<Approved>>,
     /// The items of other hubs that it draws on.
     pub(super) sources: Vec<ItemRef>,
     pub(super) purpose: String,
@@ -97,7 +103,7 @@ impl Hub {
         command: Box<ReleaseCommand>,
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
-        self.enqueue(Job::Release(id, command), out)
+        self.enqueue(Job::Release(id, command, None), out)
     }
 
     pub(super) fn enqueue(&mut self, job: Job, out: &mut Vec<Output>) -> Result<(), Refusal> {
@@ -118,7 +124,9 @@ impl Hub {
         self.working = false;
         while let Some(job) = self.jobs.pop_front() {
             let (command, begun) = match job {
-                Job::Release(command, release) => (command, self.decide_release(command, release, out)),
+                Job::Release(command, release, approved) => {
+                    (command, self.decide_release(command, release, approved, out))
+                }
                 Job::Forward(request, row) => (request.command, self.decide_forward(*request, &row, out)),
             };
             match begun {
@@ -135,9 +143,13 @@ impl Hub {
         &mut self,
         command: CommandId,
         release: Box<ReleaseCommand>,
+        approved: Option<Box<Approved>>,
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
         self.may_release()?;
+        if release.draft.derived.is_some() && approved.is_none() {
+            return Err(Refusal::NotApproved);
+        }
         let proposed = self.propose(release.draft)?;
         let verdicts = self.verdicts(&proposed);
         if self.preview_hash(&proposed, &verdicts)? != release.preview {
@@ -182,7 +194,9 @@ impl Hub {
                 originator: self.me,
                 label: draft.label,
                 licence,
-                derived_from: None,
+                derived_from: draft.derived.as_ref().map(|derived| derived.from),
+                derived: draft.derived,
+                approved,
                 sources: drawn.into_keys().collect(),
                 purpose: draft.purpose,
                 summary: Some(Summary::of(&bundle, &self.keys.audience)),

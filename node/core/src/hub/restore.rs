@@ -33,11 +33,13 @@ use super::room::Room;
 use super::step::Step;
 use super::tick::PUBLISHED_ROW;
 use super::witness::WitnessDesk;
+use crate::draft_record::DraftRecord;
 use crate::keys::HubKeys;
 use crate::output::{Family, Output};
 use crate::records::{
     BodyRow, ConsentAsk, DeliveryRecord, DeliveryState, EpochRecord, ErasedRecord, GivenNotice, GivenReceipt,
-    ItemRecord, KeyRow, TakenNotice, key::CONSENT_ASK_KEY_BYTES,
+    ItemRecord, KeyRow, TakenNotice,
+    key::{CONSENT_ASK_KEY_BYTES, DRAFT_BUNDLE_KEY_BYTES, DRAFT_KEY_BYTES},
 };
 
 /// Who a hub is and by what it decides.
@@ -165,6 +167,7 @@ impl Hub {
             items: BTreeMap::new(),
             titles: BTreeMap::new(),
             objects: ObjectIndex::default(),
+            drafts: BTreeMap::new(),
             heads: BTreeMap::new(),
             deliveries: Deliveries::default(),
             openings: BTreeMap::new(),
@@ -239,6 +242,12 @@ impl Hub {
                 let record: ItemRecord = wire::decode(&value).ok()?;
                 self.items.insert(record.item, record);
             }
+            Family::Body if key.len() == DRAFT_KEY_BYTES => {
+                let record: DraftRecord = wire::decode(&value).ok()?;
+                self.drafts.insert(record.id, record);
+            }
+            // The bundle of a draft is read when somebody asks for it.
+            Family::Body if key.len() == DRAFT_BUNDLE_KEY_BYTES => {}
             Family::Body => {
                 let (item, version) = key.split_first_chunk::<16>()?;
                 // The signed part of a forward lies under its receiver too, and has no title of its own.

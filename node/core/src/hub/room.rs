@@ -55,13 +55,19 @@ pub(super) fn begins_work(command: &Command) -> bool {
         | Command::AskConsent { .. }
         | Command::PackParcel { .. }
         | Command::TakeParcel { .. }
-        | Command::Fetch { .. } => true,
+        | Command::Fetch { .. }
+        | Command::KeepDraft(_)
+        | Command::ReleaseDraft { .. } => true,
         Command::RefuseConsent { .. }
         | Command::Retract { .. }
         | Command::Erase { .. }
         | Command::ResumeWitness { .. }
         | Command::OwnAct(_)
         | Command::ConfirmAlone { .. }
+        | Command::ReviewDraft { .. }
+        | Command::ApproveDraft { .. }
+        | Command::RefuseDraft { .. }
+        | Command::DiscardDraft { .. }
         | Command::Open { .. }
         | Command::Acknowledge { .. } => false,
     }

@@ -2,8 +2,10 @@
 //!
 //! A crash before it leaves the decision alone; after it the outbox sends on restart.
 
+use testudo_crypto::commit::{Salt, salted_leaf};
+use testudo_crypto::merkle::tree_root;
 use testudo_protocol::envelope::{Envelope, Header, Kind, LogEntry, SignedPart};
-use testudo_protocol::id::{EnvelopeHash, HubId, ItemRef, ItemVersion};
+use testudo_protocol::id::{EnvelopeHash, Hash, HubId, ItemRef, ItemVersion};
 use testudo_protocol::ledger::{DecisionAct, Entry};
 use testudo_protocol::notice::NoticeAct;
 use testudo_protocol::sync::Head;
@@ -11,6 +13,7 @@ use testudo_protocol::sync::Head;
 use super::Hub;
 use super::audience::EpochPlan;
 use super::compose::Composed;
+use super::drafts::Approved;
 use super::release::{Decided, Summary};
 use super::step::{After, Step};
 use crate::output::{Family, Output};
@@ -78,6 +81,10 @@ impl Hub {
                 step.put_bytes(Family::Body, row, part.to_bytes());
             }
         }
+        if let Some(approved) = &decided.approved {
+            self.enter_derivation(&mut step, &decided, approved)?;
+            self.forget_draft(&mut step, approved.draft);
+        }
         self.store_deliveries(&mut step, &decided, &header, hash, &plan, key_place)?;
         self.begin_epoch(&mut step, header.audience, plan)?;
         self.openings
@@ -105,6 +112,34 @@ impl Hub {
         step.then(After::NextJob);
         self.commit(step, out);
         Ok(())
+    }
+
+    /// Enters what was cut and that two people saw it: ids and names under salts, in a row that is erased with the item.
+    fn enter_derivation(
+        &mut self,
+        step: &mut Step,
+        decided: &Decided,
+        approved: &Approved,
+    ) -> Result<(), Refusal> {
+        let Some(derived) = &decided.derived else {
+            return Ok(());
+        };
+        let mut leaves = Vec::new();
+        let mut lines: Vec<(String, Hash)> = Vec::new();
+        let people = [approved.maker.code(), approved.approver.code()];
+        for said in derived.cut.iter().map(String::as_str).chain(people) {
+            let salt = Salt::generate(&mut self.entropy);
+            leaves.push(salted_leaf(&salt, said.as_bytes()));
+            lines.push((said.to_owned(), Hash::new(*salt.as_bytes())));
+        }
+        let entry = Entry::Derived {
+            item: decided.item,
+            from: derived.from,
+            cut: u32::try_from(derived.cut.len()).unwrap_or(u32::MAX),
+            root: tree_root(&leaves).digest().into(),
+        };
+        let (index, _) = self.enter(step, entry)?;
+        step.put(Family::Opening, key::derivation(index), &lines)
     }
 
     fn store_key_entry(
