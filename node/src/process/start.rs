@@ -200,14 +200,14 @@ pub async fn start(folder: &HubFolder, tap: Option<PathBuf>) -> Result<Running, 
     let prepared = prepare(folder)?;
     let keys = folder.keys()?;
     let claim = Claim::take(&folder.config.store())?;
+    // A second database at this anchor is a copy of the first.
+    let held = Anchor::new(&folder.config.anchor).hold()?;
     // A first start makes a database, and must not before it is sure that peers will reach it. Held until the
     // network takes it.
     let ports = match claim.is_empty()? {
         true => Some(transport::hold_ports(folder.config.listen)?),
         false => None,
     };
-    // A second database at this anchor is a copy of the first.
-    let held = Anchor::new(&folder.config.anchor).hold()?;
     let (hub, begin, store, anchor) = open(folder, prepared, claim)?;
     let config = TransportConfig {
         secret_seed: keys.transport.seed(),
