@@ -31,12 +31,12 @@ mod named_key;
 pub use key::{NoteKeyId, NoteSigner, NoteVerifier};
 pub(crate) use named_key::NamedKey;
 
-/// Longest note, in bytes: a hundred post-quantum signatures and a long text below them fit.
-pub const NOTE_BYTES_MAX: usize = 1 << 20;
+/// Longest note, in bytes: a directory of several hundred members with their keys fits, and one frame between hubs takes it.
+pub const NOTE_BYTES_MAX: usize = 5 * 1024 * 1024 + 64 * 1024;
 
-/// Most signatures on a note. A charter act carries one for each voting key, and more of its tellers;
+/// Most signatures on a note. A new constitution carries two for each voter of the old and of the new one;
 /// the format asks for at least 16.
-pub const SIGNATURES_MAX: usize = 100;
+pub const SIGNATURES_MAX: usize = 256;
 
 /// What starts a signature line: an em dash and a space.
 const SIGNATURE_MARK: &str = "\u{2014} ";
@@ -176,6 +176,27 @@ impl Note {
     /// The signature lines in their order, none of them checked.
     pub fn signatures(&self) -> &[NoteSignature] {
         &self.signatures
+    }
+
+    /// Whether one key signed the note.
+    ///
+    /// # Errors
+    /// [`NoteError::Forged`] if a line of this key does not verify.
+    pub fn is_signed_by(&self, verifier: &NoteVerifier) -> Result<bool, NoteError> {
+        let mut found = false;
+        for signature in self.signatures.iter().filter(|line| line.is_of(verifier)) {
+            if !signature.verifies(verifier, self.text.as_bytes()) {
+                return Err(NoteError::Forged { id: signature.id });
+            }
+            found = true;
+        }
+        Ok(found)
+    }
+
+    /// Drops the lines of every key but these.
+    pub fn retain_signers(&mut self, kept: &[NoteVerifier]) {
+        self.signatures
+            .retain(|line| kept.iter().any(|verifier| line.is_of(verifier)));
     }
 
     /// Adds a signature, or replaces one by the same key.
@@ -323,10 +344,12 @@ impl NoteSignature {
         format!("{SIGNATURE_MARK}{} {encoded}\n", self.name)
     }
 
+    fn is_of(&self, verifier: &NoteVerifier) -> bool {
+        verifier.name() == self.name && verifier.id() == self.id
+    }
+
     fn verifier<'a>(&self, known: &'a [NoteVerifier]) -> Result<Option<&'a NoteVerifier>, NoteError> {
-        let mut matching = known
-            .iter()
-            .filter(|key| key.name() == self.name && key.id() == self.id);
+        let mut matching = known.iter().filter(|key| self.is_of(key));
         let first = matching.next();
         if matching.any(|other| Some(other) != first) {
             return Err(NoteError::Ambiguous { id: self.id });

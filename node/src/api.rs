@@ -6,6 +6,7 @@
 mod answer;
 mod attachments;
 mod body;
+mod charter;
 mod courier;
 mod draft;
 mod health;
@@ -17,8 +18,8 @@ mod socket;
 pub use answer::{ErrorBody, Problem};
 pub use attachments::{AttachmentLine, StagedBody};
 pub use body::{
-    AttachmentBody, ConfirmBody, ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, EraseBody,
-    ForwardBody, ItemDocument, ReleaseBody,
+    AttachmentBody, BranchBody, CharterDocument, CharterNoteBody, ConfirmBody, ConsentAskBody, ConsentBody,
+    ConsentRefusalBody, DraftBody, EraseBody, ForwardBody, ItemDocument, ReleaseBody,
 };
 pub use courier::PARCEL_HEADER;
 pub use draft::{ApproveBody, KeepBody, PersonBody, ReleaseDraftBody};

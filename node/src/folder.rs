@@ -7,7 +7,9 @@
 //! DIR/keys/next/*             the keys of a rotation that is under way
 //! DIR/own-acts/N.act          what this hub has decided about its own keys, signed by its root key
 //! DIR/keys/openings/*         the keys of each week that the ledger's openings are sealed under
-//! DIR/charter/charter.note    the charter that this hub follows
+//! DIR/charter/charter.packet  the first versions of the charter, as the operator accepted them
+//! DIR/charter/accepted        when that was
+//! DIR/governance/             the governance keys of a voter, until they are carried away
 //! DIR/anchor/anchor.json      how far the ledger had come
 //! DIR/store/                  the database
 //! DIR/blobs/                  the sealed files of attachments
@@ -25,11 +27,12 @@ use testudo_crypto::seal::Identity;
 use testudo_crypto::sign::composite::CompositeSigningKey;
 use testudo_crypto::sign::{Signer, SignerError};
 use testudo_crypto::vault::StorageKey;
-use testudo_protocol::charter::{Card, Charter, CharterError};
+use testudo_protocol::charter::{Card, Charter, FoundError, Governance, OwnActs, Packet, PacketError};
+use testudo_protocol::id::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::config::{Config, ConfigError, FILE_NAME};
-use crate::store::{ReadSecretError, WriteSecretError, read_secret, write_secret};
+use crate::store::{ReadSecretError, WriteSecretError, read_secret, replace_file, write_secret};
 use crate::token::{TokenError, TokenSigner};
 
 mod rotation;
@@ -37,7 +40,10 @@ mod rotation;
 pub use rotation::OperationalKind;
 
 /// Name of the charter file in its folder.
-const CHARTER_FILE: &str = "charter.note";
+const CHARTER_FILE: &str = "charter.packet";
+
+/// When it was accepted, Unix milliseconds.
+const ACCEPTED_FILE: &str = "accepted";
 
 /// A hub's folder with its checked configuration.
 #[derive(Clone, Debug)]
@@ -82,9 +88,12 @@ pub enum FolderError {
     /// The hub has not accepted a charter yet.
     #[error("this hub has no charter yet; accept one with `testudo charter accept FILE --fingerprint ...`")]
     NoCharter,
+    /// The charter is not a packet.
+    #[error(transparent)]
+    Packet(#[from] PacketError),
     /// The charter is refused.
     #[error(transparent)]
-    Charter(#[from] CharterError),
+    Charter(#[from] FoundError),
     /// The card cannot be read.
     #[error("card `{}` is not one; make the hub again with `testudo init`", path.display())]
     Card {
@@ -153,7 +162,7 @@ impl HubFolder {
             private_folder(&folder)?;
         }
         let mut entropy = Entropy::from_os()?;
-        for name in [GOVERNANCE, AUDIENCE, STORAGE] {
+        for name in [AUDIENCE, STORAGE] {
             write_secret(&keys_folder.join(name), &*Zeroizing::new(entropy.bytes32()))?;
         }
         for kind in OperationalKind::ALL {
@@ -221,7 +230,7 @@ impl HubFolder {
                 _ => seed::<32>(path).err(),
             }
         };
-        let others = [GOVERNANCE, AUDIENCE, STORAGE];
+        let others = [AUDIENCE, STORAGE];
         (OperationalKind::ALL.iter().filter_map(fault))
             .chain(
                 others
@@ -236,33 +245,60 @@ impl HubFolder {
         self.config.keys.join(OPENINGS)
     }
 
-    /// The charter that this hub follows.
+    /// The charter as the operator of this hub accepted it; what has come since lies in the database.
     ///
     /// # Errors
     /// [`FolderError::NoCharter`], [`FolderError::Charter`].
-    pub fn charter(&self) -> Result<Charter, FolderError> {
+    pub fn founding(&self) -> Result<Governance, FolderError> {
         let path = self.config.charter.join(CHARTER_FILE);
-        match std::fs::read(&path) {
-            Ok(file) => Ok(Charter::verify(&file)?),
-            Err(source) if source.kind() == std::io::ErrorKind::NotFound => Err(FolderError::NoCharter),
-            Err(source) => Err(FolderError::Io { path, source }),
-        }
+        let file = match std::fs::read(&path) {
+            Ok(file) => file,
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
+                return Err(FolderError::NoCharter);
+            }
+            Err(source) => return Err(FolderError::Io { path, source }),
+        };
+        let path = self.config.charter.join(ACCEPTED_FILE);
+        let accepted = read_secret(&path)?;
+        let accepted = std::str::from_utf8(&accepted)
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+            .ok_or(FolderError::Malformed { path })?;
+        let notes = Packet::parse(&file)?.notes();
+        Ok(Governance::found(&notes, Timestamp::from_millis(accepted))?)
     }
 
-    /// Puts a verified charter in its place, durably.
+    /// The charter as this hub's own acts leave it, which may not have come to the hub itself yet.
     ///
     /// # Errors
-    /// [`FolderError::WriteSecret`] if it cannot be written.
-    pub fn accept_charter(&self, file: &[u8]) -> Result<(), FolderError> {
+    /// [`FolderError`] if an act cannot be read.
+    pub fn seen_through_own_acts(&self, charter: &Charter) -> Result<Charter, FolderError> {
+        let mut acts = OwnActs::default();
+        for act in self.own_acts()? {
+            // One that the charter does not bear out counts for nobody.
+            let _passed_over = acts.take(act, charter);
+        }
+        Ok(charter.with_own_acts(&acts))
+    }
+
+    /// Puts a charter that the operator has compared in its place, durably.
+    ///
+    /// The charter is written last: a crash before it leaves a hub that has none.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`] if it cannot be written.
+    pub fn accept_charter(&self, file: &[u8], now: Timestamp) -> Result<(), FolderError> {
         private_folder(&self.config.charter)?;
-        Ok(write_secret(&self.config.charter.join(CHARTER_FILE), file)?)
+        let accepted = now.millis().to_string();
+        write_secret(&self.config.charter.join(ACCEPTED_FILE), accepted.as_bytes())?;
+        let path = self.config.charter.join(CHARTER_FILE);
+        replace_file(&path, file).map_err(|source| FolderError::Io { path, source })
     }
 }
 
 /// Length of the seed of the signing key of envelopes, in bytes: 32 for each of its halves.
 const PAYLOAD_BYTES: usize = 64;
 
-const GOVERNANCE: &str = "governance.key";
 const AUDIENCE: &str = "audience.key";
 const STORAGE: &str = "storage.key";
 const OPENINGS: &str = "openings";
@@ -285,7 +321,6 @@ fn read_keys(folders: &[&Path], ledger: Option<Arc<dyn Signer>>) -> Result<HubKe
             None => Arc::new(key(of(OperationalKind::Ledger))?),
         },
         cosigning: key(of(OperationalKind::Cosigning))?,
-        governance: key(at(GOVERNANCE))?,
         identity: identity(of(OperationalKind::Recipient))?,
         classical: identity(of(OperationalKind::RecipientClassical))?,
         audience: Salt::from_bytes(seed(at(AUDIENCE))?),
@@ -331,7 +366,8 @@ fn identity(path: PathBuf) -> Result<Identity, FolderError> {
     identity.ok_or(FolderError::Malformed { path })
 }
 
-fn seed<const BYTES: usize>(path: PathBuf) -> Result<Zeroizing<[u8; BYTES]>, FolderError> {
+/// Reads a secret of a fixed length.
+pub(crate) fn seed<const BYTES: usize>(path: PathBuf) -> Result<Zeroizing<[u8; BYTES]>, FolderError> {
     let bytes = read_secret(&path)?;
     <[u8; BYTES]>::try_from(bytes.as_slice())
         .map(Zeroizing::new)
@@ -353,7 +389,7 @@ pub fn read_card(path: &Path) -> Result<Card, FolderError> {
 }
 
 /// Makes a folder that only its owner can enter.
-fn private_folder(path: &Path) -> Result<(), FolderError> {
+pub(crate) fn private_folder(path: &Path) -> Result<(), FolderError> {
     use std::os::unix::fs::DirBuilderExt;
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true).mode(0o700);

@@ -14,6 +14,7 @@ pub mod telemetry;
 
 pub mod blobs;
 pub mod folder;
+pub mod governance_keys;
 pub mod store;
 pub mod token;
 pub mod transport;

@@ -50,6 +50,8 @@ pub struct Gate {
     charter: Charter,
     policies: Hash,
     approvals: Approvals,
+    /// Denies everything, because the policies that were agreed are not installed here.
+    is_closed: bool,
 }
 
 /// Why a gate cannot be set up.
@@ -73,6 +75,9 @@ pub enum GateError {
         code: HubId,
     },
 }
+
+/// The rules about the charter itself: past its validity, and forked.
+const CHARTER_RULES: [&str; 2] = ["R-01c", "R-01d"];
 
 /// Policies that are not in force, to be looked through: it answers, and can allow nothing.
 pub struct Trial(Gate);
@@ -102,6 +107,15 @@ impl Denied {
     /// The ids of every rule that denies, never empty.
     pub fn rules(&self) -> &[String] {
         &self.rules
+    }
+
+    /// Whether nothing but the state of the charter speaks against it, which passes: expired, stale or forked.
+    pub fn is_of_the_charter_alone(&self) -> bool {
+        self.failed.is_empty()
+            && self
+                .rules
+                .iter()
+                .all(|rule| CHARTER_RULES.contains(&rule.as_str()))
     }
 
     /// The ids of the policies that could not be evaluated: an operator has to look at them.
@@ -186,22 +200,42 @@ impl Gate {
             charter,
             policies,
             approvals: Approvals::default(),
+            is_closed: false,
         })
+    }
+
+    /// The same policies and approvals under another charter.
+    ///
+    /// # Errors
+    /// [`GateError`] as for [`Self::new`]: the gate at hand stays as it is.
+    pub fn under(&self, charter: Charter) -> Result<Self, GateError> {
+        Ok(Self::new(self.engine.clone(), charter)?.with_approvals(self.approvals.clone()))
+    }
+
+    /// A gate that lets nothing through, for a charter whose policies are not installed here: standings count all the
+    /// same, and nothing is decided by other policies than the members have agreed on.
+    ///
+    /// # Errors
+    /// [`GateError`] if the members do not fit the policies.
+    pub fn closed_under(&self, charter: Charter) -> Result<Self, GateError> {
+        let gate = Self::assemble(self.engine.clone(), charter)?.with_approvals(self.approvals.clone());
+        Ok(Self {
+            is_closed: true,
+            ..gate
+        })
+    }
+
+    /// The same charter, about which newer heartbeats have come; anything else in it is left alone.
+    pub fn refresh(&mut self, charter: Charter) {
+        if charter.fingerprint() == self.charter.fingerprint() {
+            self.charter = charter;
+        }
     }
 
     /// The same gate of a deployment for which something has been approved.
     #[must_use]
     pub fn with_approvals(self, approvals: Approvals) -> Self {
         Self { approvals, ..self }
-    }
-
-    /// The same policies and approvals under another view of the charter.
-    ///
-    /// # Errors
-    /// [`GateError`] if its members do not fit the policies.
-    pub fn under(&self, charter: Charter) -> Result<Self, GateError> {
-        let gate = Self::assemble(self.engine.clone(), charter)?;
-        Ok(gate.with_approvals(self.approvals.clone()))
     }
 
     /// What has been approved.
@@ -333,7 +367,7 @@ impl Gate {
             return Answer::Allowed(Allowed::new(
                 question,
                 receiver,
-                self.charter.version(),
+                (self.charter.version(), self.charter.fingerprint()),
                 self.policies,
                 decision.rules().to_vec(),
             ));
@@ -442,8 +476,8 @@ impl Gate {
         Context {
             sender: question.sender.to_string(),
             now: i64::try_from(question.now.seconds()).unwrap_or(i64::MAX),
-            charter_fresh: self.charter.is_fresh(question.now),
-            charter_forked: false,
+            charter_fresh: !self.is_closed && self.charter.is_fresh(question.now),
+            charter_forked: self.charter.is_forked(),
             channel: if live { Channel::Live } else { Channel::Exercise },
             crypto_level: self.crypto_level(question.now),
             purpose: question.purpose.to_owned(),

@@ -18,7 +18,7 @@ use crate::vocabulary::Action;
 ///
 /// ```compile_fail
 /// # use testudo_policies::permit::Allowed;
-/// let forged = Allowed { receiver: unreachable!(), action: unreachable!(), item: unreachable!(), body_hash: unreachable!(), charter: unreachable!(), policies: unreachable!(), rules: unreachable!() };
+/// let forged = Allowed { receiver: unreachable!(), action: unreachable!(), item: unreachable!(), body_hash: unreachable!(), charter: unreachable!(), grounds: unreachable!(), policies: unreachable!(), rules: unreachable!() };
 /// ```
 #[derive(Debug, PartialEq, Eq)]
 pub struct Allowed {
@@ -27,6 +27,8 @@ pub struct Allowed {
     item: ItemRef,
     body_hash: Hash,
     charter: CharterVersion,
+    /// Fingerprint of the charter: versions do not count the acts that take away on receipt.
+    grounds: Hash,
     policies: Hash,
     rules: Vec<String>,
 }
@@ -63,7 +65,7 @@ impl Allowed {
     pub(crate) fn new(
         question: &Question<'_>,
         receiver: HubId,
-        charter: CharterVersion,
+        (charter, grounds): (CharterVersion, Hash),
         policies: Hash,
         rules: Vec<String>,
     ) -> Self {
@@ -79,6 +81,7 @@ impl Allowed {
             item,
             body_hash,
             charter,
+            grounds,
             policies,
             rules,
         }
@@ -138,8 +141,8 @@ impl Permit {
         self.decision
     }
 
-    /// Whether charter and policies are still those that were asked.
-    pub fn stands_under(&self, charter: CharterVersion, policies: Hash) -> bool {
-        self.allowed.charter == charter && self.allowed.policies == policies
+    /// Whether charter and policies are still those that were asked; `grounds` is the charter's fingerprint.
+    pub fn stands_under(&self, grounds: Hash, policies: Hash) -> bool {
+        self.allowed.grounds == grounds && self.allowed.policies == policies
     }
 }

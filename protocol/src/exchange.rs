@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use testudo_crypto::attachment::PIECE_BYTES_MAX;
+use testudo_crypto::note::NOTE_BYTES_MAX;
 
 use crate::charter::OwnHead;
 use crate::id::{AudienceId, CharterVersion, EnvelopeHash, Hash, HubId, ItemRef, Sequence, Timestamp};
@@ -19,6 +20,9 @@ pub const CONTROL_BYTES_MAX: usize = 32 * 1024;
 
 /// Most entries of [`Control::OwnHeads`]: as many as fit a control message; the rest follows in another.
 pub const OWN_HEADS_MAX: usize = 128;
+
+/// Largest message with a note of the charter, in bytes: a directory lists every member with its keys.
+pub const CHARTER_BYTES_MAX: usize = NOTE_BYTES_MAX + 64;
 
 /// A message between hubs.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,6 +191,25 @@ pub enum Control {
     Time(Timestamp),
     /// A proof that the sender's operators went on without asking peers, with the opening of that entry.
     Alone(Vec<u8>),
+    /// Which notes of the charter the sender has, of those whose ids lie in a range: the addressee sends what is
+    /// missing. The ranges of several messages cover all ids.
+    CharterHave {
+        /// The first id of the range.
+        from: Hash,
+        /// The first id behind it; none at the end.
+        until: Option<Hash>,
+        /// What the sender has there.
+        known: Vec<Hash>,
+    },
+    /// A signed note of the charter: a version or an act.
+    CharterNote(Vec<u8>),
+    /// What a voter's hub states about the charter that it follows.
+    Heartbeat(Vec<u8>),
+    /// The sender follows another directory than it said in its hello.
+    Follows {
+        /// Its version.
+        charter: CharterVersion,
+    },
 }
 
 /// Outer parts in one message: 191 bytes each.
@@ -227,6 +250,10 @@ impl std::fmt::Debug for Control {
             Self::OwnHeads(heads) => write!(f, "OwnHeads({})", heads.len()),
             Self::OwnActsWanted { member, from } => write!(f, "OwnActsWanted({member} from {from})"),
             Self::OwnAct(bytes) => write!(f, "OwnAct({} bytes)", bytes.len()),
+            Self::CharterHave { known, .. } => write!(f, "CharterHave({} notes)", known.len()),
+            Self::CharterNote(bytes) => write!(f, "CharterNote({} bytes)", bytes.len()),
+            Self::Heartbeat(bytes) => write!(f, "Heartbeat({} bytes)", bytes.len()),
+            Self::Follows { charter } => write!(f, "Follows(charter {charter})"),
             Self::HeadsAsk => f.write_str("HeadsAsk"),
             Self::Heads { outers, last } => write!(f, "Heads({}, last {last})", outers.len()),
             Self::LeavesAsk { owner, from } => write!(f, "LeavesAsk({owner} from {from})"),
@@ -263,6 +290,7 @@ impl Message {
         }
         let message: Self = wire::decode(body)?;
         let too_large = match &message {
+            Self::Control(Control::CharterNote(_)) => body.len() > CHARTER_BYTES_MAX,
             Self::Control(_) => body.len() > CONTROL_BYTES_MAX,
             Self::Piece(piece) => u64::try_from(piece.bytes.len()).is_ok_and(|bytes| bytes > PIECE_BYTES_MAX),
             // Bounded where the envelope is read.

@@ -2,18 +2,21 @@
 
 use testudo_crypto::entropy::Entropy;
 use testudo_crypto::keys::SigningKey;
-use testudo_crypto::note::{Note, NoteSigner};
+use testudo_crypto::note::NoteSigner;
 use testudo_crypto::seal::Identity;
 use testudo_crypto::sign::composite::CompositeSigningKey;
 
 use crate::charter::{
-    Charter, CharterDocument, KeyCertificate, Member, MemberKeys, OperationalKeys, OwnAct, OwnActFields,
-    OwnDeed, Status, Voter,
+    Charter, DAY_SECONDS, Draft, Founding, Governance, KeyCertificate, Member, MemberKeys, OperationalKeys,
+    OwnAct, OwnActFields, OwnDeed, Status, Voter, signer_name,
 };
 use crate::envelope::Suite;
-use crate::id::{CharterVersion, Hash, HubId, Timestamp};
+use crate::id::{Hash, HubId, Timestamp};
 use crate::label::Class;
 use crate::realm::Realm;
+
+/// When the federation of the fixture is founded.
+pub const FOUNDED: Timestamp = Timestamp::from_seconds(1_799_900_000);
 
 /// The secrets of one member.
 pub struct Secrets {
@@ -21,8 +24,8 @@ pub struct Secrets {
     pub seed: u8,
     /// Payload key.
     pub payload: CompositeSigningKey,
-    /// Governance key.
-    pub governance: SigningKey,
+    /// Governance keys.
+    pub governance: [SigningKey; 3],
     /// Identity.
     pub identity: Identity,
     /// Identity of suite 1.
@@ -32,9 +35,15 @@ pub struct Secrets {
 
 /// Secrets that differ by `seed`.
 pub fn secrets(seed: u8) -> Secrets {
-    let key = |purpose: u8| SigningKey::from_seed([seed.wrapping_mul(16).wrapping_add(purpose); 32]);
+    let bytes = |purpose: u8| {
+        let mut bytes = [purpose; 32];
+        bytes[0] = seed;
+        bytes
+    };
+    let key = |purpose: u8| SigningKey::from_seed(bytes(purpose));
     let public = |purpose: u8| Hash::new(key(purpose).verifying_key().to_bytes());
-    let payload = CompositeSigningKey::from_seed([seed.wrapping_mul(16).wrapping_add(2); 64]);
+    let both: [u8; 64] = [bytes(2), bytes(8)].concat().try_into().unwrap();
+    let payload = CompositeSigningKey::from_seed(both);
     let both = payload.verifying_key().to_bytes();
     let identity = identity(seed);
     let classical = Identity::x25519_generate();
@@ -43,15 +52,14 @@ pub fn secrets(seed: u8) -> Secrets {
         payload: Hash::new(payload.classical().verifying_key().to_bytes()),
         payload_pq: testudo_crypto::digest::hex(&both[32..]),
         ledger: public(3),
-        cosigning: public(6),
-        governance: public(4),
+        cosigning: public(9),
         recipient: identity.recipient().to_string(),
         recipient_classical: classical.recipient().to_string(),
     };
     Secrets {
         seed,
         payload,
-        governance: key(4),
+        governance: [5, 6, 7].map(key),
         identity,
         classical,
         keys,
@@ -60,7 +68,9 @@ pub fn secrets(seed: u8) -> Secrets {
 
 /// A root key that differs by `seed`.
 pub fn root_key(seed: u8) -> SigningKey {
-    SigningKey::from_seed([seed.wrapping_mul(16).wrapping_add(7); 32])
+    let mut bytes = [10; 32];
+    bytes[0] = seed;
+    SigningKey::from_seed(bytes)
 }
 
 /// Keys of daily work that differ by `seed`.
@@ -80,8 +90,7 @@ pub fn certificate(member: HubId, keys: &MemberKeys, root: &SigningKey) -> KeyCe
             valid_until: 2_000_000_000,
         },
     };
-    let realm = Realm::new("test", "live").unwrap();
-    let act = OwnAct::sign(fields, root, &realm).unwrap();
+    let act = OwnAct::sign(fields, root, &realm()).unwrap();
     KeyCertificate::of(&act, &root.verifying_key()).unwrap()
 }
 
@@ -116,47 +125,75 @@ pub fn member(code: &str, class: Class, secrets: &Secrets) -> Member {
     }
 }
 
-/// FR, EEAS and MD with their secrets, and the text that FR and EEAS have to sign.
-pub fn document() -> (CharterDocument, [Secrets; 3]) {
+/// The realm of the fixture.
+pub fn realm() -> Realm {
+    Realm::new("test", "live").unwrap()
+}
+
+/// A voter with these secrets.
+pub fn voter(code: &str, secrets: &Secrets) -> Voter {
+    let public = |key: &SigningKey| Hash::new(key.verifying_key().to_bytes());
+    Voter {
+        code: hub(code),
+        keys: secrets.governance.each_ref().map(public),
+    }
+}
+
+/// FR, EEAS and MD with their secrets, and what FR and EEAS have to sign.
+pub fn founding() -> (Founding, [Secrets; 3]) {
     let all = [secrets(1), secrets(2), secrets(3)];
     let [fr, eeas, md] = &all;
     let mut partner = member("MD", Class::Associated, md);
-    partner.sponsors = [hub("FR"), hub("EEAS")].into();
-    let members = vec![
-        member("FR", Class::MemberState, fr),
-        member("EEAS", Class::EuInstitution, eeas),
-        partner,
-    ];
-    let voter = |member: &Member| Voter {
-        code: member.code,
-        governance: member.keys.governance,
-    };
-    let document = CharterDocument {
-        federation: "test".to_owned(),
-        realm: "live".to_owned(),
-        version: CharterVersion::new(1),
-        valid_until: 2_000_000_000,
+    let until = FOUNDED.seconds() + 360 * DAY_SECONDS;
+    partner.sponsors = [(hub("FR"), until), (hub("EEAS"), until)].into();
+    let founding = Founding {
+        realm: realm(),
+        issued: FOUNDED.seconds(),
+        valid_seconds: 360 * DAY_SECONDS,
         suites: vec![Suite::Hybrid, Suite::Classical],
-        policies: Hash::new([0; 32]),
-        voters: members.iter().take(2).map(voter).collect(),
-        members,
+        baseline: Hash::new([0; 32]),
+        voters: vec![voter("FR", fr), voter("EEAS", eeas)],
+        members: vec![
+            member("FR", Class::MemberState, fr),
+            member("EEAS", Class::EuInstitution, eeas),
+            partner,
+        ],
     };
-    (document, all)
+    (founding, all)
 }
 
-/// Signs a document as the given voters.
-pub fn signed(document: &CharterDocument, voters: &[(&str, &Secrets)]) -> Vec<u8> {
-    let signers: Vec<_> = (voters.iter())
-        .map(|(code, secrets)| NoteSigner::new(document.signer_name(hub(code)), &secrets.governance).unwrap())
-        .collect();
-    Note::sign(document.to_text(), &signers.iter().collect::<Vec<_>>())
-        .unwrap()
-        .to_bytes()
+/// Signs a draft with one governance key, counted from 0.
+pub fn sign_with(draft: &mut Draft, code: &str, secrets: &Secrets, key: usize) {
+    let signer = NoteSigner::new(signer_name(&realm(), hub(code)), &secrets.governance[key]).unwrap();
+    draft.sign(&signer).unwrap();
 }
 
-/// The verified charter and everyone's secrets, in the order FR, EEAS, MD.
+/// Adds the votes of these members to a draft: two keys each.
+pub fn vote(draft: &mut Draft, voters: &[(&str, &Secrets)]) {
+    for (code, secrets) in voters {
+        sign_with(draft, code, secrets, 0);
+        sign_with(draft, code, secrets, 1);
+    }
+}
+
+/// The notes with which a federation begins, signed by the given voters.
+pub fn signed(founding: Founding, voters: &[(&str, &Secrets)]) -> Vec<Vec<u8>> {
+    let mut drafts = founding.drafts();
+    for draft in &mut drafts {
+        vote(draft, voters);
+    }
+    drafts.iter().map(Draft::to_bytes).collect()
+}
+
+/// What FR and EEAS have founded, and everyone's secrets, in the order FR, EEAS, MD.
+pub fn governance() -> (Governance, [Secrets; 3]) {
+    let (founding, all) = founding();
+    let notes = signed(founding, &[("FR", &all[0]), ("EEAS", &all[1])]);
+    (Governance::found(&notes, FOUNDED).unwrap(), all)
+}
+
+/// The effective charter and everyone's secrets, in the order FR, EEAS, MD.
 pub fn charter() -> (Charter, [Secrets; 3]) {
-    let (document, all) = document();
-    let file = signed(&document, &[("FR", &all[0]), ("EEAS", &all[1])]);
-    (Charter::verify(&file).unwrap(), all)
+    let (governance, all) = governance();
+    (governance.charter(FOUNDED), all)
 }

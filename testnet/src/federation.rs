@@ -80,6 +80,10 @@ impl Federation {
         for hub in Hub::ALL {
             draft.extend(words!["--card", self.folder.data(hub).join("card.json")]);
         }
+        for voter in Hub::VOTERS {
+            let keys = self.folder.data(voter).join("governance/voter.json");
+            draft.extend(words!["--voter", keys]);
+        }
         draft.extend(words![
             "--sponsor",
             SPONSORS,

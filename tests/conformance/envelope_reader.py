@@ -221,10 +221,19 @@ def unpad(plain):
 
 
 class Charter:
-    """The members' keys. The signatures of the voters are another matter (C2SP signed-note)."""
+    """The members' keys, from the directory. The signatures of the voters are another matter (C2SP signed-note)."""
 
-    def __init__(self, note):
-        self.document = json.loads(note.decode().rsplit("\n\n\u2014 ", 1)[0])
+    def __init__(self, packet):
+        heading, rest, directories = b"testudo charter packet v1\n", packet, []
+        need(rest.startswith(heading), "not a packet")
+        rest = rest[len(heading):]
+        while rest:
+            line, rest = rest.split(b"\n", 1)
+            length = int(line.removeprefix(b"object "))
+            note, rest = rest[:length].decode(), rest[length:]
+            document = json.loads(note.split("\n\n\u2014 ", 1)[0])
+            directories += [document] if document["kind"] == "directory" else []
+        self.document = directories[0]
         self.keys = {member["code"]: member["keys"] for member in self.document["members"]}
         self.certificates = {member["code"]: member["certificate"] for member in self.document["members"]}
         self.tag = realm_tag(self.document["federation"], self.document["realm"])
@@ -478,7 +487,7 @@ def own_act(charter, raw):
 def main():
     folder = pathlib.Path(sys.argv[1])
     read = lambda name: (folder / name).read_bytes()
-    charter, seed = Charter(read("charter.note")), identity_seed(read("eeas-weekly.age-identity").decode())
+    charter, seed = Charter(read("charter.packet")), identity_seed(read("eeas-weekly.age-identity").decode())
     bundle, results, state = read("bundle.json"), [], {}
 
     def case(name, run):

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use testudo_crypto::attachment::{Span, cut_piece, open_attachment};
 use testudo_crypto::seal::Identity;
 use testudo_protocol::announcement::Announcement;
-use testudo_protocol::charter::{Charter, KeyKind, OwnAct, OwnActs, Taken};
+use testudo_protocol::charter::{Charter, Governance, KeyKind, OwnAct, OwnActs, OwnTaken, Packet};
 use testudo_protocol::consent::{ConsentSubject, ConsentToken};
 use testudo_protocol::envelope::{AudienceKey, Envelope, Opener, Verified};
 use testudo_protocol::exchange::Message;
@@ -36,6 +36,11 @@ fn hub(code: &str) -> HubId {
     code.parse().unwrap()
 }
 
+fn charter() -> Charter {
+    let packet = Packet::parse(&file("charter.packet")).unwrap();
+    Governance::found(&packet.notes(), NOW).unwrap().charter(NOW)
+}
+
 /// What EEAS has: the charter, its identity of the week, and the key of the audience once it has opened it.
 struct Reader {
     charter: Charter,
@@ -46,7 +51,7 @@ impl Reader {
     fn new() -> Self {
         let secret = String::from_utf8(file("eeas-weekly.age-identity")).unwrap();
         Self {
-            charter: Charter::verify(&file("charter.note")).unwrap(),
+            charter: charter(),
             identity: Identity::from_secret(secret.trim()).unwrap(),
         }
     }
@@ -132,11 +137,11 @@ fn golden_files_read_as_they_did() {
     let certified = OwnAct::decode(&file("certify.own-act")).unwrap();
     assert_eq!(
         acts.take(certified, charter),
-        Ok(Taken::Known),
+        Ok(OwnTaken::Known),
         "the one in the charter"
     );
     let revoked = OwnAct::decode(&file("revoke.own-act")).unwrap();
-    assert_eq!(acts.take(revoked, charter), Ok(Taken::Extended));
+    assert_eq!(acts.take(revoked, charter), Ok(OwnTaken::Extended));
     assert!(
         charter
             .with_own_acts(&acts)

@@ -9,12 +9,13 @@ use testudo_crypto::commit::Salt;
 use testudo_crypto::digest::Digest;
 use testudo_crypto::entropy::Entropy;
 use testudo_crypto::keys::SigningKey;
-use testudo_crypto::note::{Note, NoteSigner};
+use testudo_crypto::note::NoteSigner;
 use testudo_crypto::seal::{self, AudienceSecret, ExposeSecret as _, Identity};
 use testudo_crypto::sign::composite::CompositeSigningKey;
 use testudo_protocol::announcement::{Announcement, AnnouncementFields};
 use testudo_protocol::charter::{
-    Charter, CharterDocument, KeyCertificate, KeyKind, Member, OwnAct, OwnActFields, OwnDeed, Status, Voter,
+    Charter, DAY_SECONDS, Founding, Governance, KeyCertificate, KeyKind, Member, OwnAct, OwnActFields,
+    OwnDeed, Packet, Status, Voter, signer_name,
 };
 use testudo_protocol::consent::{ConsentFields, ConsentToken};
 use testudo_protocol::envelope::{
@@ -49,7 +50,6 @@ fn keys(at: u8) -> HubKeys {
         payload: CompositeSigningKey::from_seed([at * 16 + 2; 64]),
         ledger: Arc::new(key(3)),
         cosigning: key(6),
-        governance: key(4),
         identity: Identity::generate_hybrid(&mut Entropy::from_seed([at * 16 + 5; 32])),
         classical: Identity::from_secret(CLASSICAL).unwrap(),
         audience: Salt::from_bytes([at; 32]),
@@ -66,23 +66,34 @@ fn certificate(at: u8, code: &str) -> KeyCertificate {
     certified.unwrap()
 }
 
-fn charter_note() -> Vec<u8> {
+fn charter_packet() -> Packet {
     let members: Vec<Member> = (0u8..).zip(CODES).map(|(at, code)| member(at, code)).collect();
-    let document = CharterDocument {
-        federation: "golden".to_owned(),
-        realm: "live".to_owned(),
-        version: CharterVersion::new(1),
-        valid_until: 2_000_000_000,
+    let realm = Realm::new("golden", "live").unwrap();
+    let governance = [13, 14, 15].map(|purpose| SigningKey::from_seed([purpose; 32]));
+    let founding = Founding {
+        realm: realm.clone(),
+        issued: MADE.seconds(),
+        valid_seconds: 360 * DAY_SECONDS,
         suites: vec![Suite::Hybrid],
-        policies: Hash::new([0; 32]),
+        baseline: Hash::new([0; 32]),
         voters: vec![Voter {
             code: hub("FR"),
-            governance: members[0].keys.governance,
+            keys: governance
+                .each_ref()
+                .map(|key| Hash::new(key.verifying_key().to_bytes())),
         }],
         members,
     };
-    let signer = NoteSigner::new(document.signer_name(hub("FR")), &keys(0).governance).unwrap();
-    Note::sign(document.to_text(), &[&signer]).unwrap().to_bytes()
+    let mut drafts = founding.drafts();
+    for draft in &mut drafts {
+        for key in &governance[..2] {
+            let signer = NoteSigner::new(signer_name(&realm, hub("FR")), key).unwrap();
+            draft.sign(&signer).unwrap();
+        }
+    }
+    Packet {
+        objects: drafts.into(),
+    }
 }
 
 fn member(at: u8, code: &str) -> Member {
@@ -230,13 +241,14 @@ fn entry(
 pub fn make(folder: &Path) {
     let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
     let (fr, eeas) = (keys(0), keys(1));
-    let note = charter_note();
-    let charter = Charter::verify(&note).unwrap();
+    let packet = charter_packet();
+    let governance = Governance::found(&packet.notes(), MADE).unwrap();
+    let charter = governance.charter(MADE);
     let mut entropy = Entropy::from_seed([0x77; 32]);
     let weekly = Identity::generate_hybrid(&mut Entropy::from_seed([0x55; 32]));
     let none = EnvelopeHash::new([0; 32]);
     let attachment = attachment(folder);
-    write("charter.note", &note);
+    write("charter.packet", &packet.to_bytes());
     write("bundle.json", &bundle());
     write(
         "eeas-weekly.age-identity",

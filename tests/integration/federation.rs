@@ -71,7 +71,11 @@ impl Federation {
             .args(["charter", "draft", "--valid-days", "30", "--json", "--out"])
             .arg(&file);
         for code in codes {
-            command.arg("--card").arg(self.hub(code).data.join("card.json"));
+            let data = &self.hub(code).data;
+            command.arg("--card").arg(data.join("card.json"));
+            if *code != "MD" {
+                command.arg("--voter").arg(data.join("governance/voter.json"));
+            }
         }
         if codes.contains(&"MD") {
             command.args(["--sponsor", "MD=FR,EEAS"]);

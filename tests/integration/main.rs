@@ -18,6 +18,7 @@ mod waiting;
 
 mod attachments;
 mod bad_input;
+mod charter;
 mod courier;
 mod delivery;
 mod disk;

@@ -180,7 +180,7 @@ fn doctor_names_everything_that_is_wrong_at_once() {
     fs::write(fr.data.join("hub.toml"), file).unwrap();
     fs::set_permissions(fr.data.join("keys/ledger.key"), Permissions::from_mode(0o644)).unwrap();
     fs::remove_file(fr.data.join("keys/storage.key")).unwrap();
-    fs::copy(&other.file, fr.data.join("charter/charter.note")).unwrap();
+    fs::copy(&other.file, fr.data.join("charter/charter.packet")).unwrap();
     let (exit, findings) = doctor(fr);
     assert_eq!(exit, 1);
     assert_eq!(levels(&findings, "port"), ["fail"]);

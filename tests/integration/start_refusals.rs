@@ -244,7 +244,7 @@ fn a_charter_is_followed_only_whole_and_compared() {
     let half = draft.to_str().unwrap();
     fr.answer(&["charter", "sign", half]);
     let fingerprint = "0".repeat(64);
-    let says = ["lacks the signatures of EEAS", "needs all 2 voters"];
+    let says = ["constitution 1 has 1 votes, 2 needed", "not yet: EEAS"];
     fr.ask(&["charter", "accept", half, "--fingerprint", &fingerprint])
         .refused(65, "charter", &says);
 

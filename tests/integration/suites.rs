@@ -7,6 +7,7 @@ use testudo::store::{Family, Store, StoreKeys};
 use testudo_core::records::KeyRow;
 use testudo_crypto::digest::hex;
 use testudo_crypto::vault::StorageKey;
+use testudo_protocol::charter::{Draft, Packet};
 use testudo_protocol::envelope::{Envelope, Suite};
 use testudo_protocol::week::Week;
 use testudo_protocol::wire;
@@ -35,10 +36,12 @@ fn suite_1_is_written_and_read_where_the_charter_says_so() {
     let codes = ["FR", "EEAS", "SE", "DE", "PL", "RO"];
     let mut federation = Federation::without_charter(&codes);
     let draft = federation.draft("charter", &codes);
-    let text = fs::read_to_string(&draft).unwrap();
+    let mut packet = Packet::parse(&fs::read(&draft).unwrap()).unwrap();
+    let text = packet.objects[0].text().to_owned();
     let classical = text.replacen("\"suites\": [\n", "\"suites\": [\n    1,\n", 1);
     assert_ne!(classical, text, "{text}");
-    fs::write(&draft, classical).unwrap();
+    packet.objects[0] = Draft::new(classical);
+    fs::write(&draft, packet.to_bytes()).unwrap();
     let charter = federation.signed(&draft, &codes);
     for hub in federation.hubs() {
         accept(hub, &charter);

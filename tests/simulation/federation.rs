@@ -13,18 +13,30 @@ use testudo_crypto::sign::composite::CompositeSigningKey;
 use testudo_policies::engine::Engine;
 use testudo_policies::gate::Gate;
 use testudo_policies::layers::{LayerSource, Layers, PolicyFile};
-use testudo_protocol::charter::{Charter, CharterDocument, KeyCertificate, Member, Status, Voter};
+use testudo_protocol::charter::{
+    ActKind, Charter, DAY_SECONDS, Draft, Founding, Governance, Heartbeat, KeyCertificate, Member, Status,
+    Voter, signer_name, to_text,
+};
 use testudo_protocol::envelope::Suite;
-use testudo_protocol::id::{CharterVersion, Hash, HubId, Timestamp};
+use testudo_protocol::id::{Hash, HubId, Timestamp};
 use testudo_protocol::label::Class;
 use testudo_protocol::ledger::Ledger;
 use testudo_protocol::realm::Realm;
 
-/// End of the charter's validity, Unix seconds: long after every run.
-const VALID_UNTIL: u64 = 2_000_000_000;
+/// When the federation is founded, a little before every run.
+pub const FOUNDED: Timestamp = Timestamp::from_seconds(1_789_999_900);
+
+/// When every run begins.
+pub const BEGIN: Timestamp = Timestamp::from_seconds(1_790_000_000);
+
+/// How long its first versions are valid, in days: longer than every run.
+const VALID_DAYS: u64 = 360;
 
 /// When every root key certified its hub's first keys, Unix seconds: before every run.
 const CERTIFIED: u64 = 1_700_000_000;
+
+/// Until when they are certified, Unix seconds: long after every run.
+const CERTIFIED_UNTIL: u64 = 2_000_000_000;
 
 /// One member as the table below gives it.
 struct Seat {
@@ -36,7 +48,13 @@ struct Seat {
     transfer_basis: bool,
 }
 
-/// Everyone. GE has a single sponsor, so that rule R-10a denies it everything.
+/// Who votes.
+pub const VOTERS: [&str; 6] = ["FR", "DE", "PL", "SE", "RO", "EEAS"];
+
+/// A sponsorship that ends before every run: partner and sponsor.
+const LAPSED: (&str, &str) = ("GE", "PL");
+
+/// Everyone. GE has a single sponsor left, so that rule R-10a denies it everything.
 const SEATS: [Seat; 10] = [
     Seat {
         code: "FR",
@@ -97,7 +115,7 @@ const SEATS: [Seat; 10] = [
     Seat {
         code: "GE",
         class: Class::Associated,
-        sponsors: &["DE"],
+        sponsors: &["DE", "PL"],
         communities: &["elections"],
         caps: &["expiry"],
         transfer_basis: false,
@@ -105,7 +123,7 @@ const SEATS: [Seat; 10] = [
     Seat {
         code: "CA",
         class: Class::Likeminded,
-        sponsors: &[],
+        sponsors: &["FR", "DE", "PL"],
         communities: &["elections"],
         caps: &["expiry"],
         transfer_basis: false,
@@ -113,7 +131,7 @@ const SEATS: [Seat; 10] = [
     Seat {
         code: "NGO",
         class: Class::Stakeholder,
-        sponsors: &[],
+        sponsors: &["SE"],
         communities: &[],
         caps: &[],
         transfer_basis: false,
@@ -157,6 +175,7 @@ pub enum National {
 pub struct Federation {
     open: Engine,
     strict: Engine,
+    governance: Governance,
     charter: Charter,
     codes: Vec<HubId>,
 }
@@ -187,41 +206,97 @@ impl Federation {
         let open = Engine::embedded().expect("the compiled-in policies load");
         let national = LayerSource::Files(vec![PolicyFile::new("own.cedar", NATIONAL)]);
         let strict = Engine::load(&Layers::embedded().with_national(national));
-        let charter = Self::charter_of(&open, |_| {});
+        let governance = Self::governance_of(&open, |_| {});
+        let charter = governance.charter(BEGIN);
         Self {
             open,
             strict: strict.expect("the national policy loads"),
+            governance,
             charter,
             codes: SEATS.iter().map(|seat| hub(seat.code)).collect(),
         }
     }
 
     /// The charter as it would be had each member been changed before the voters signed.
-    pub fn charter_with(&self, change: impl FnMut(&mut Member)) -> Charter {
-        Self::charter_of(&self.open, change)
+    ///
+    /// A federation begins with active members: other standings are acts and a second directory, which all voters sign.
+    pub fn charter_with(&self, at: Timestamp, mut change: impl FnMut(&mut Member)) -> Charter {
+        let mut standings = BTreeMap::new();
+        let mut governance = Self::governance_of(&self.open, |member| {
+            change(member);
+            standings.insert(member.code, std::mem::replace(&mut member.status, Status::Active));
+        });
+        let (made, valid_until) = (
+            FOUNDED.seconds() + 1,
+            FOUNDED.seconds() + VALID_DAYS * DAY_SECONDS,
+        );
+        let mut directory = governance.next_directory(made, valid_until);
+        let listed = |status: &Status| !matches!(status, Status::Active | Status::Held);
+        for member in &mut directory.members {
+            let standing = standings.get(&member.code).filter(|status| listed(status));
+            member.status = standing.copied().unwrap_or(Status::Active);
+        }
+        let mut texts = vec![to_text(&directory)];
+        for (code, _) in standings.iter().filter(|(_, status)| **status == Status::Held) {
+            texts.push(to_text(&governance.draft_act(
+                ActKind::Hold,
+                *code,
+                at.seconds(),
+                "drawn",
+            )));
+        }
+        for text in texts {
+            let mut draft = Draft::new(text);
+            self.vote(&mut draft, &VOTERS);
+            governance
+                .take(&draft.to_bytes(), at)
+                .expect("all voters have signed");
+        }
+        for code in VOTERS.map(hub) {
+            let key = self.keys(code).payload;
+            let beat = Heartbeat::sign(code, governance.heads(), at, key.classical(), governance.realm());
+            let charter = governance.charter(at);
+            (governance.take_heartbeat(beat, &charter, at)).expect("a voter's");
+        }
+        governance.charter(at)
     }
 
-    fn charter_of(engine: &Engine, change: impl FnMut(&mut Member)) -> Charter {
+    /// What the members have signed before the run.
+    pub fn governance(&self) -> &Governance {
+        &self.governance
+    }
+
+    fn governance_of(engine: &Engine, change: impl FnMut(&mut Member)) -> Governance {
         let mut members: Vec<Member> = (0u8..).zip(&SEATS).map(|(at, seat)| seat.member(at)).collect();
         members.iter_mut().for_each(change);
-        let voters = members
-            .iter()
-            .filter(|member| matches!(member.class, Class::MemberState | Class::EuInstitution))
-            .map(|member| Voter {
-                code: member.code,
-                governance: member.keys.governance,
-            });
-        let document = CharterDocument {
-            federation: "simulation".to_owned(),
-            realm: "live".to_owned(),
-            version: CharterVersion::new(1),
-            valid_until: VALID_UNTIL,
+        let votes = |seat: &Seat| matches!(seat.class, Class::MemberState | Class::EuInstitution);
+        let voters = (0u8..).zip(&SEATS).filter(|(_, seat)| votes(seat));
+        let founding = Founding {
+            realm: realm(),
+            issued: FOUNDED.seconds(),
+            valid_seconds: VALID_DAYS * DAY_SECONDS,
             suites: vec![Suite::Hybrid],
-            policies: Hash::new(*engine.baseline_hash().as_bytes()),
-            voters: voters.collect(),
+            baseline: Hash::new(*engine.baseline_hash().as_bytes()),
+            voters: voters.map(|(at, seat)| seat.voter(at)).collect(),
             members,
         };
-        Charter::verify(&signed(&document)).expect("all voters have signed")
+        let mut drafts = founding.drafts();
+        for draft in &mut drafts {
+            for (at, seat) in (0u8..).zip(&SEATS).filter(|(_, seat)| votes(seat)) {
+                seat.vote(at, draft);
+            }
+        }
+        let notes: Vec<Vec<u8>> = drafts.iter().map(Draft::to_bytes).collect();
+        Governance::found(&notes, FOUNDED).expect("all voters have signed")
+    }
+
+    /// Adds the votes of some members to a draft.
+    pub fn vote(&self, draft: &mut Draft, voters: &[&str]) {
+        for (at, seat) in (0u8..).zip(&SEATS) {
+            if voters.contains(&seat.code) {
+                seat.vote(at, draft);
+            }
+        }
     }
 
     /// The codes of all hubs, in the order of the table.
@@ -244,8 +319,13 @@ impl Federation {
 
     /// A gate for one hub.
     pub fn gate(&self, national: National) -> Gate {
+        self.gate_under(national, self.charter.clone())
+    }
+
+    /// A gate under what a hub has learned since.
+    pub fn gate_under(&self, national: National, charter: Charter) -> Gate {
         let engine = self.engine(national).clone();
-        Gate::new(engine, self.charter.clone()).expect("the charter names this baseline")
+        Gate::new(engine, charter).expect("the charter names this baseline")
     }
 
     /// The secrets of one hub, the same at each call.
@@ -259,7 +339,7 @@ impl Federation {
         root_key(self.place(code))
     }
 
-    /// Other keys of daily work for one hub, the same at each call; its vote stays.
+    /// Other keys of daily work for one hub, the same at each call.
     pub fn other_keys(&self, code: HubId) -> HubKeys {
         let at = self.place(code);
         let key = |purpose: u8| SigningKey::from_seed([at * 16 + purpose; 32]);
@@ -301,7 +381,6 @@ impl Seat {
             payload: CompositeSigningKey::from_seed([at * 16 + 2; 64]),
             ledger: Arc::new(key(3)),
             cosigning: key(6),
-            governance: key(4),
             identity: Identity::generate_hybrid(&mut Entropy::from_seed([at * 16 + 5; 32])),
             classical: Identity::from_secret(CLASSICAL).expect("an identity"),
             audience: Salt::from_bytes([at; 32]),
@@ -314,9 +393,41 @@ impl Seat {
             &realm(),
             &root_key(at),
             Timestamp::from_seconds(CERTIFIED),
-            VALID_UNTIL,
+            CERTIFIED_UNTIL,
         );
         certified.expect("a key at hand signs")
+    }
+
+    /// The three governance keys of a voter.
+    fn governance_keys(at: u8) -> [SigningKey; 3] {
+        [13, 14, 15].map(|purpose| SigningKey::from_seed([at * 16 + purpose; 32]))
+    }
+
+    fn voter(&self, at: u8) -> Voter {
+        Voter {
+            code: hub(self.code),
+            keys: Self::governance_keys(at).map(|key| Hash::new(key.verifying_key().to_bytes())),
+        }
+    }
+
+    /// Signs with two of the three keys.
+    fn vote(&self, at: u8, draft: &mut Draft) {
+        let [one, other, _] = Self::governance_keys(at);
+        for key in [one, other] {
+            let signer = NoteSigner::new(signer_name(&realm(), hub(self.code)), &key);
+            draft
+                .sign(&signer.expect("a signer's name"))
+                .expect("a draft is text");
+        }
+    }
+
+    fn sponsored_until(&self, sponsor: &str) -> u64 {
+        let days = if (self.code, sponsor) == LAPSED {
+            0
+        } else {
+            VALID_DAYS
+        };
+        FOUNDED.seconds() + 1 + days * DAY_SECONDS
     }
 
     fn member(&self, at: u8) -> Member {
@@ -328,7 +439,9 @@ impl Seat {
             eu_member: matches!(self.class, Class::MemberState | Class::EuInstitution),
             accredited_level: 2,
             soi_level: 2,
-            sponsors: self.sponsors.iter().map(|code| hub(code)).collect(),
+            sponsors: (self.sponsors.iter())
+                .map(|code| (hub(code), self.sponsored_until(code)))
+                .collect(),
             transfer_basis: self.transfer_basis,
             communities: texts(self.communities),
             exercises: Default::default(),
@@ -339,17 +452,4 @@ impl Seat {
             address: ([127, 0, 0, 1], 4_000 + u16::from(at)).into(),
         }
     }
-}
-
-fn signed(document: &CharterDocument) -> Vec<u8> {
-    let signers: Vec<NoteSigner> = (0u8..)
-        .zip(&SEATS)
-        .filter(|(_, seat)| document.voters.iter().any(|voter| voter.code == hub(seat.code)))
-        .map(|(at, seat)| {
-            let name = document.signer_name(hub(seat.code));
-            NoteSigner::new(name, &seat.keys(at).governance).expect("a signer's name")
-        })
-        .collect();
-    let note = Note::sign(document.to_text(), &signers.iter().collect::<Vec<_>>());
-    note.expect("the charter is a note").to_bytes()
 }

@@ -140,6 +140,7 @@ pub fn on_reply(world: &mut World, hub: HubId, reply: &Reply, previewed: Option<
         | Reply::OwnActTaken { .. } => return Ok(()),
         // What a parcel holds is promised by whoever takes it in, in receipts.
         Reply::Packed { .. } | Reply::Unpacked { .. } => return Ok(()),
+        Reply::CharterTaken { .. } | Reply::BranchChosen { .. } => return Ok(()),
         Reply::SecondPersonNeeded { .. } | Reply::ConfirmedAlone { .. } => return Ok(()),
         // Nobody but its own people knows of a draft.
         Reply::Drafted { .. } => return Ok(()),
@@ -169,15 +170,13 @@ pub fn on_report(world: &mut World, hub: HubId, event: &Event) -> Held {
             world.watch.blamed.push((hub, *peer, "unproven".to_owned()));
             invariant_the_honest_are_not_blamed(world, hub, *peer, "unproven")
         }
-        Event::LogAhead { peer } => {
-            // The edge of a liar gives others what its hub has never made.
-            let watch = &world.watch;
-            if watch.rolled_back.contains(&hub) || watch.liars.contains(&hub) {
-                return Ok(());
-            }
-            let what = format_args!("has forgotten a place of a log that {peer} knows");
-            broken("acknowledged_survives", hub, what)
-        }
+        // What a liar sends beside its own log is ahead of it.
+        Event::LogAhead { .. } if world.watch.liars.contains(&hub) => Ok(()),
+        Event::LogAhead { peer } if !world.watch.rolled_back.contains(&hub) => broken(
+            "acknowledged_survives",
+            hub,
+            format_args!("has forgotten a place of a log that {peer} knows"),
+        ),
         Event::Arrived { item, .. } if !world.watch.arrived.insert((hub, *item)) => broken(
             "nothing_is_taken_twice",
             hub,

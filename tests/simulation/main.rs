@@ -35,6 +35,8 @@ mod straight_line;
 mod attachments;
 mod bad_checkpoints;
 mod carried;
+mod charter_course;
+mod charter_model;
 mod controls;
 mod course;
 mod decisions;
@@ -61,6 +63,9 @@ const SEEDS: u64 = 30;
 
 /// Seeds for each lie.
 const LIE_SEEDS: u64 = 2;
+
+/// Most runs of each lie, until somebody has said what it is.
+const LIE_SEEDS_MAX: u64 = 6;
 
 /// Lines of the trace that a failure shows.
 const TRACE_LINES: usize = 80;
@@ -140,7 +145,15 @@ fn a_lying_hub_harms_nobody_else() {
     for lie in Lie::ALL {
         let mut said = Vec::new();
         let mut evidence = 0;
-        for seed in seeds(LIE_SEEDS) {
+        let is_found = |said: &[String]| {
+            let words = lie.found_out();
+            words.is_none_or(|words| said.iter().any(|what| what.contains(words)))
+        };
+        for seed in seeds(LIE_SEEDS_MAX) {
+            // Some lies need an occasion, which a run may not bring.
+            if seed >= LIE_SEEDS && is_found(&said) {
+                break;
+            }
             println!("seed {seed}: {liar} {lie:?}");
             let world = run(World::with_edge(stormy(seed), Box::new(Liar::new(liar, lie))));
             let blamed = world.watch.blamed.iter().filter(|(_, peer, _)| *peer == liar);
@@ -150,9 +163,7 @@ fn a_lying_hub_harms_nobody_else() {
                 .map(|disk| disk.family(Family::Evidence).count())
                 .sum::<usize>();
         }
-        if let Some(words) = lie.found_out() {
-            assert!(said.iter().any(|what| what.contains(words)), "{lie:?}: {said:?}");
-        }
+        assert!(is_found(&said), "{lie:?}: {said:?}");
         if lie == Lie::Equivocates {
             assert!(evidence > 0, "both histories have to be kept");
         }

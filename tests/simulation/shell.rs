@@ -243,7 +243,8 @@ pub fn kind(frame: &[u8]) -> &'static str {
         return match frame.get(4) {
             Some(0) => "content",
             Some(1) => "resealed",
-            _ => "piece",
+            Some(3) => "piece",
+            _ => "charter note",
         };
     }
     match Message::decode(frame) {
@@ -271,6 +272,10 @@ pub fn kind(frame: &[u8]) -> &'static str {
         Ok(Message::Control(Control::OwnHeads(_))) => "own heads",
         Ok(Message::Control(Control::OwnActsWanted { .. })) => "own acts wanted",
         Ok(Message::Control(Control::OwnAct(_))) => "own act",
+        Ok(Message::Control(Control::CharterHave { .. })) => "charter have",
+        Ok(Message::Control(Control::CharterNote(_))) => "charter note",
+        Ok(Message::Control(Control::Heartbeat(_))) => "heartbeat",
+        Ok(Message::Control(Control::Follows { .. })) => "follows",
         Ok(Message::Control(Control::HeadsAsk)) => "heads ask",
         Ok(Message::Control(Control::Heads { .. })) => "heads",
         Ok(Message::Control(Control::LeavesAsk { .. })) => "leaves ask",

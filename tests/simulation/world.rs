@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use testudo_core::blob::{BlobDone, BlobId, BlobJob, BlobJobId};
-use testudo_core::hub::{Hub, HubConfig};
+use testudo_core::hub::{Hub, HubConfig, restore_governance};
 use testudo_core::input::{Command, CommandId, Input, ReleaseCommand, SealId};
 use testudo_crypto::entropy::Entropy;
 use testudo_crypto::seal::SealError;
@@ -22,7 +22,7 @@ use crate::network::{Network, Way};
 use crate::watch::Watch;
 
 /// Where virtual time begins, in milliseconds since 1970.
-const EPOCH_MILLIS: u64 = 1_790_000_000_000;
+const EPOCH_MILLIS: u64 = crate::federation::BEGIN.millis();
 
 /// Farthest that the clock of a hub is ahead, in milliseconds.
 const SKEW_MILLIS_MAX: u64 = 2_000;
@@ -406,17 +406,24 @@ impl World {
         } else {
             federation.keys(code)
         };
+        let now = self.clock(code);
+        let rows = self.stations[&code].disk.rows();
+        let governance = match restore_governance(federation.governance().clone(), &rows) {
+            Ok(governance) => governance,
+            Err(error) => return invariants::broken_restore(code, &error),
+        };
+        let gate = federation.gate_under(self.stations[&code].national, governance.charter(now));
         let config = HubConfig {
             me: code,
             keys,
-            gate: federation.gate(self.stations[&code].national),
+            governance,
+            gate,
             entropy: Entropy::from_seed(self.dice.bytes32()),
             tick_millis: CHECKPOINT_MILLIS,
             own_acts: self.stations[&code].own_acts.clone(),
         };
-        let now = self.clock(code);
         let disk = &self.stations[&code].disk;
-        let restored = Hub::restore(config, disk.rows(), disk.anchors().last(), now);
+        let restored = Hub::restore(config, rows, disk.anchors().last(), now);
         let (hub, outputs) = match restored {
             Ok(restored) => restored,
             Err(error) => return invariants::broken_restore(code, &error),

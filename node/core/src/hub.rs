@@ -5,6 +5,9 @@ mod alone;
 mod asking;
 pub mod attachment;
 mod audience;
+mod charter;
+mod charter_gossip;
+mod charter_view;
 mod clock;
 mod compose;
 mod consent;
@@ -52,7 +55,9 @@ use testudo_protocol::charter::OwnActs;
 use testudo_protocol::consent::ConsentToken;
 use testudo_protocol::envelope::{AudienceKey, Envelope, Suite};
 use testudo_protocol::exchange::{Control, Message};
-use testudo_protocol::id::{AudienceId, DraftId, EnvelopeHash, Hash, HubId, ItemId, ItemRef, Timestamp};
+use testudo_protocol::id::{
+    AudienceId, CharterVersion, DraftId, EnvelopeHash, Hash, HubId, ItemId, ItemRef, Timestamp,
+};
 use testudo_protocol::ledger::Ledger;
 use testudo_protocol::receipt::Act;
 use testudo_protocol::sync::Head;
@@ -70,6 +75,8 @@ use crate::refusal::Refusal;
 use alone::AloneRow;
 use attachment::AttachmentDesk;
 use audience::PeerKey;
+use charter::CharterDesk;
+pub use charter::restore_governance;
 use compose::Sealing;
 use courier::Packing;
 use deliver::{Flight, Loaded};
@@ -96,6 +103,7 @@ pub struct Hub {
     me: HubId,
     keys: HubKeys,
     gate: Gate,
+    charter: CharterDesk,
     ledger: Ledger,
     signer: NoteSigner,
     entropy: Entropy,
@@ -194,6 +202,12 @@ struct Peer {
     announced: bool,
     /// An announcement that was made ahead of our clock, to be heard again.
     early: Option<Vec<u8>>,
+    /// The version of the directory that it has told us it follows.
+    charter: Option<CharterVersion>,
+    /// It sent a note of the charter that rests on something that was not here yet.
+    early_notes: bool,
+    /// How often it has asked for the charter over this connection.
+    haves: u32,
     flights: BTreeSet<Flight>,
     /// Whether what waited for this connection has been entered as served.
     served: bool,
@@ -248,13 +262,20 @@ impl Hub {
             Input::Policies(gate) => self.on_policies(*gate, &mut out),
             Input::Keys(keys) => self.on_keys(*keys, &mut out),
             Input::Room(has_room) => self.on_room(has_room, &mut out),
-            // Everything here signs.
-            Input::Tick | Input::Stop if self.revoked => {
+            // Everything else here signs.
+            Input::Tick if self.revoked => {
+                self.turn_charter(&mut out);
+                if self.is_fenced() {
+                    self.reconsider(&mut out);
+                }
+            }
+            Input::Stop if self.revoked => {
                 if self.is_fenced() {
                     self.reconsider(&mut out);
                 }
             }
             Input::Tick => {
+                self.turn_charter(&mut out);
                 self.turn_keys(&mut out);
                 self.hear_early(&mut out);
                 self.meet_again(&mut out);
@@ -276,6 +297,8 @@ impl Hub {
     fn on_command(&mut self, id: CommandId, command: Command, out: &mut Vec<Output>) {
         let done = match command {
             Command::ConfirmAlone { person } => self.confirm_alone(id, &person, out),
+            // No entry waits for it, and the members can always decide.
+            Command::SubmitCharter { notes } => self.submit_charter(id, notes, out),
             _ if self.is_fenced() => Err(self.fenced()),
             Command::OwnAct(bytes) => self.hand_in_own_act(id, &bytes, out),
             _ if self.revoked => Err(Refusal::KeyRevoked),
@@ -318,6 +341,7 @@ impl Hub {
             Command::Erase { item, basis } => self.ask_erase(id, item, basis, out),
             Command::PackParcel { to } => self.ask_parcel(id, to, out),
             Command::TakeParcel { sealed } => self.take_parcel(id, &sealed, out),
+            Command::ChooseBranch { branch } => self.choose_branch(id, branch, out),
             Command::ResumeWitness { hub } => self.resume_witness(id, hub, out),
             Command::Open { item } => self.note_reading(id, item, Act::Opened, out),
             Command::Acknowledge { item } => self.note_reading(id, item, Act::Acknowledged, out),
@@ -336,7 +360,7 @@ impl Hub {
             return;
         }
         let result = match Message::decode(frame) {
-            Ok(message) if self.revoked && !is_about_own_acts(&message) => return,
+            Ok(message) if !self.may_hear(peer, &message) => return,
             Ok(Message::Content(_) | Message::Resealed(_)) if self.is_full() => {
                 return self.turn_away(peer, out);
             }
@@ -357,7 +381,7 @@ impl Hub {
 
     fn on_control(&mut self, peer: HubId, control: Control, out: &mut Vec<Output>) -> Result<(), PeerFault> {
         match control {
-            Control::Hello { realm, charter: _ } => self.on_hello(peer, realm.as_bytes(), out),
+            Control::Hello { realm, charter } => self.on_hello(peer, (realm.as_bytes(), charter), out),
             Control::Welcome => {
                 self.on_welcome(peer, out);
                 Ok(())
@@ -406,6 +430,16 @@ impl Hub {
                 Ok(())
             }
             Control::OwnAct(bytes) => self.on_own_act(&bytes, out),
+            Control::CharterHave { from, until, known } => {
+                self.on_charter_have(peer, (from, until), &known, out)
+            }
+            Control::CharterNote(bytes) => self.on_charter_note(peer, &bytes, out),
+            Control::Heartbeat(bytes) => self.on_heartbeat(peer, &bytes, out),
+            Control::Follows { charter } => {
+                self.peers.entry(peer).or_default().charter = Some(charter);
+                self.push(peer, out);
+                Ok(())
+            }
             Control::HeadsAsk => {
                 self.on_heads_ask(peer, out);
                 Ok(())
@@ -452,10 +486,17 @@ impl Hub {
         self.peers.get(&peer).is_some_and(|state| state.met.is_some())
     }
 
-    /// Whether content may be sent to a peer: we have met it, and in suite 2 it has announced its key.
+    /// Whether content may be sent to a peer: both are in good standing, we have met it, it follows no older directory
+    /// than we do, and in suite 2 has announced its key.
     fn is_ready(&self, peer: HubId) -> bool {
-        let classical = self.gate.charter().writes() == Suite::Classical;
-        (self.peers.get(&peer)).is_some_and(|state| state.met.is_some() && (state.announced || classical))
+        let charter = self.gate.charter();
+        let classical = charter.writes() == Suite::Classical;
+        let is_level = |state: &Peer| {
+            state.charter.is_some_and(|theirs| theirs >= charter.version()) && state.met.is_some()
+        };
+        self.is_in_good_standing(peer)
+            && self.is_in_good_standing(self.me)
+            && (self.peers.get(&peer)).is_some_and(|state| is_level(state) && (state.announced || classical))
     }
 
     /// The latest version of an item that this hub knows.
@@ -483,21 +524,6 @@ impl Hub {
     pub fn gate(&self) -> &Gate {
         &self.gate
     }
-}
-
-/// Whether a message is about what members decide about themselves: all that a hub without a key still hears.
-fn is_about_own_acts(message: &Message) -> bool {
-    let Message::Control(control) = message else {
-        return false;
-    };
-    matches!(
-        control,
-        Control::Hello { .. }
-            | Control::Welcome
-            | Control::OwnHeads(_)
-            | Control::OwnActsWanted { .. }
-            | Control::OwnAct(_)
-    )
 }
 
 /// What a peer did wrong, for the operator. Never content.

@@ -163,6 +163,16 @@ pub enum Command {
         /// As it was found in the file.
         sealed: Vec<u8>,
     },
+    /// Take notes of the charter that voters have signed.
+    SubmitCharter {
+        /// The notes, each before those that rest on it.
+        notes: Vec<Vec<u8>>,
+    },
+    /// Follow one branch of a fork, at this hub alone.
+    ChooseBranch {
+        /// SHA-256 of the branch's text.
+        branch: Hash,
+    },
     /// Cosign a ledger again, after somebody has looked at the evidence against it.
     ResumeWitness {
         /// Whose ledger.

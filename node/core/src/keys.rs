@@ -22,8 +22,6 @@ pub struct HubKeys {
     pub ledger: Arc<dyn Signer>,
     /// Cosigns the checkpoints of others.
     pub cosigning: SigningKey,
-    /// Casts the vote; kept offline by an operator who takes it seriously.
-    pub governance: SigningKey,
     /// Opens notices, which hold no content.
     pub identity: Identity,
     /// Opens content of suite 1.
@@ -45,7 +43,6 @@ impl HubKeys {
             payload_pq: testudo_crypto::digest::hex(post_quantum),
             ledger: hash(&self.ledger.verifying_key()),
             cosigning: hash(&self.cosigning.verifying_key()),
-            governance: hash(&self.governance.verifying_key()),
             recipient: self.identity.recipient().to_string(),
             recipient_classical: self.classical.recipient().to_string(),
         }

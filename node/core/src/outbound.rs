@@ -76,7 +76,7 @@ impl Outbound {
         if permit.item() != item {
             return Err(OutboundError::OtherItem);
         }
-        if !permit.stands_under(gate.charter_version(), gate.policies()) {
+        if !permit.stands_under(gate.charter().fingerprint(), gate.policies()) {
             return Err(OutboundError::Stale);
         }
         Ok(Self {

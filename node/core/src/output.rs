@@ -1,8 +1,8 @@
 //! What a hub wants done, in order.
 
 use std::ops::Range;
-
-use testudo_protocol::id::{Hash, HubId, ItemRef};
+use testudo_protocol::charter::{Chain, Status};
+use testudo_protocol::id::{CharterVersion, Hash, HubId, ItemRef};
 use testudo_protocol::receipt::Act;
 use zeroize::Zeroizing;
 
@@ -109,6 +109,8 @@ pub enum Family {
     Blob,
     /// What members have decided about themselves, by member and place.
     OwnAct,
+    /// Notes of the charter in the order in which they came, heartbeats, and branches that were chosen.
+    Charter,
     /// Leaves of peers' ledgers, by owner and first leaf.
     Mirror,
     /// What was shown of decisions behind envelopes, by envelope.
@@ -117,7 +119,7 @@ pub enum Family {
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Leaf,
         Self::Opening,
         Self::Checkpoint,
@@ -135,6 +137,7 @@ impl Family {
         Self::Announcement,
         Self::Blob,
         Self::OwnAct,
+        Self::Charter,
         Self::Mirror,
         Self::Proof,
     ];
@@ -176,6 +179,32 @@ pub enum Event {
         originator: HubId,
         /// To whom it was to go.
         recipient: HubId,
+    },
+    /// Another version of the directory is followed.
+    CharterFollowed {
+        /// Which.
+        version: CharterVersion,
+    },
+    /// Enough voters have stated again that there is nothing newer: what waited goes on.
+    CharterFresh,
+    /// The charter names policies that are not installed here: nothing but governance flows.
+    CharterBlocked {
+        /// What does not fit.
+        what: String,
+    },
+    /// Two versions follow one: only TLP:CLEAR flows until a branch is chosen.
+    CharterFork {
+        /// In which chain.
+        chain: Chain,
+        /// Who has signed both.
+        signers: Vec<HubId>,
+    },
+    /// A member's standing is another one.
+    Standing {
+        /// Whose.
+        hub: HubId,
+        /// Which.
+        status: Status,
     },
     /// Other policies are in force from here on.
     PoliciesActivated {

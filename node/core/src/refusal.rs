@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use testudo_crypto::attachment::CONTENT_BYTES_MAX;
 use testudo_policies::marking_table::MarkingError;
 use testudo_protocol::bundle::{BundleError, CutError};
-use testudo_protocol::charter::TakeError;
+use testudo_protocol::charter::{OwnTakeError, TakeError};
 use testudo_protocol::courier::ParcelError;
 use testudo_protocol::envelope::AttachmentRefError;
-use testudo_protocol::id::{DraftId, HubId, ItemId};
+use testudo_protocol::id::{DraftId, Hash, HubId, ItemId};
 use testudo_protocol::label::{Caveat, LabelError, Level, Tlp};
 use testudo_protocol::licence::LicenceError;
 
@@ -239,6 +239,15 @@ pub enum Refusal {
         /// How many.
         under_way: usize,
     },
+    /// A note of the charter is not taken.
+    #[error(transparent)]
+    Charter(Box<TakeError>),
+    /// There is no such branch.
+    #[error("{branch} is no branch of a fork; `testudo charter status` lists them")]
+    NoSuchBranch {
+        /// What was named.
+        branch: Hash,
+    },
     /// Nothing speaks against that ledger.
     #[error("there is no open evidence against the ledger of {hub}; `testudo status` shows where there is")]
     NoEvidence {
@@ -275,7 +284,7 @@ pub enum Refusal {
     },
     /// An act of this hub's own does not count.
     #[error("own act is refused: {0}")]
-    OwnAct(#[source] TakeError),
+    OwnAct(#[source] OwnTakeError),
     /// A key that this hub works with was revoked.
     #[error("a key of this hub is revoked; give it new ones with `testudo key rotate`")]
     KeyRevoked,
@@ -436,6 +445,14 @@ impl Refusal {
             Self::NoSuchAttachment { .. } => "no-such-attachment",
             Self::TooManyFetches { .. } => "busy",
             Self::NoEvidence { .. } => "no-evidence",
+            Self::Charter(error) => match **error {
+                TakeError::Skipped { .. } => "charter-skipped",
+                TakeError::Replayed { .. } => "charter-replayed",
+                TakeError::Unlinked { .. } => "charter-unlinked",
+                TakeError::Votes(_) | TakeError::NewVotersOnly { .. } => "charter-votes",
+                _ => "charter",
+            },
+            Self::NoSuchBranch { .. } => "no-such-branch",
             Self::Fenced { .. } => "fenced",
             Self::NotFenced => "not-fenced",
             Self::PersonCode => "person-code",
@@ -466,7 +483,9 @@ impl Refusal {
             | Self::NotOriginator { .. }
             | Self::InDoubt { .. }
             | Self::Withdrawn { .. } => RefusalKind::Policy,
-            Self::Bundle(_) | Self::ParcelNotOurs | Self::Parcel(_) | Self::OwnAct(_) => RefusalKind::Data,
+            Self::Bundle(_) | Self::ParcelNotOurs | Self::Parcel(_) | Self::OwnAct(_) | Self::Charter(_) => {
+                RefusalKind::Data
+            }
             Self::Label(_)
             | Self::Licence(_)
             | Self::TooManySources { .. }
@@ -490,7 +509,8 @@ impl Refusal {
             | Self::NoSuchQuestion { .. }
             | Self::NoSuchDraft { .. }
             | Self::Erased { .. }
-            | Self::NoEvidence { .. } => RefusalKind::NotFound,
+            | Self::NoEvidence { .. }
+            | Self::NoSuchBranch { .. } => RefusalKind::NotFound,
             Self::Busy { .. }
             | Self::TooManyFetches { .. }
             | Self::Fenced { .. }

@@ -13,6 +13,29 @@ use super::answer::Problem;
 use super::attachments::AttachmentLine;
 use crate::blobs::{Staged, Staging};
 
+/// Every note of the charter that a hub has, each before those that rest on it.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct CharterDocument {
+    /// Signed notes: text, signatures below.
+    pub notes: Vec<String>,
+}
+
+/// A note of the charter.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CharterNoteBody {
+    /// The signed note.
+    pub note: String,
+}
+
+/// A branch of a fork.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BranchBody {
+    /// SHA-256 of its text.
+    pub branch: Hash,
+}
+
 /// A draft.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]

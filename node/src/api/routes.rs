@@ -18,7 +18,7 @@ use super::body::{
     ConfirmBody, ConsentAskBody, ConsentBody, ConsentRefusalBody, DraftBody, EraseBody, ForwardBody,
     ItemDocument, ReleaseBody,
 };
-use super::{attachments, courier, draft, keys, policy};
+use super::{attachments, charter, courier, draft, keys, policy};
 use crate::health::{StatusDocument, Vitals};
 use crate::process::HubHandle;
 use crate::store::Family;
@@ -74,6 +74,10 @@ pub(super) fn router(vitals: Vitals) -> Router {
         .route("/v1/items/{item}/retract", post(retract))
         .route("/v1/items/{item}/erase", post(erase))
         .route("/v1/keys/follow", post(keys::follow))
+        .route("/v1/charter", get(charter::all))
+        .route("/v1/charter/status", get(charter::status))
+        .route("/v1/charter/notes", post(charter::submit))
+        .route("/v1/charter/choose", post(charter::choose))
         .route("/v1/ledger", get(ledger))
         .route("/v1/policy/diff", get(policy::diff))
         .route("/v1/policy/activate", post(policy::activate))

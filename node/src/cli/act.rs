@@ -202,6 +202,16 @@ pub(super) fn said(reply: &Reply) -> Answer {
         Reply::WitnessResumed { hub } => format!("the ledger of {hub} is cosigned again"),
         Reply::Fetching { item, number } => format!("fetching attachment {} of {item}", number + 1),
         Reply::OwnActTaken { counter } => format!("act {counter} of this hub is followed"),
+        Reply::CharterTaken { taken } if taken.is_empty() => {
+            "nothing new: the hub knows all of it".to_owned()
+        }
+        Reply::CharterTaken { taken } => {
+            let taken: Vec<String> = taken.iter().map(ToString::to_string).collect();
+            format!("taken    {}\nevery member is told", taken.join("\n         "))
+        }
+        Reply::BranchChosen { branch } => {
+            format!("this hub follows {branch}; hubs that follow another branch are strangers to it")
+        }
         Reply::SecondPersonNeeded { until } => format!(
             "noted; a second person confirms by {until}, with another code. The hub cannot tell people apart yet: \
              that there are two is on your word"

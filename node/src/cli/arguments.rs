@@ -63,9 +63,9 @@ pub(super) fn item_id(text: &str) -> Result<ItemId, Failure> {
 enum Command {
     /// Make a hub: keys, configuration and card in an empty folder.
     Init(init::Init),
-    /// Draft, sign, accept and show the charter.
+    /// Who is in, by whose votes: propose, sign, submit and look at the charter.
     #[command(subcommand)]
-    Charter(charter::CharterCommand),
+    Charter(Box<charter::CharterCommand>),
     /// This hub's own keys: show, replace and revoke them, with its root key offline.
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -206,7 +206,7 @@ impl Command {
     async fn run(self) -> Result<Answer, Failure> {
         match self {
             Self::Init(init) => init.run(),
-            Self::Charter(command) => command.run(),
+            Self::Charter(command) => command.run().await,
             Self::Key(command) => command.run().await,
             Self::Serve { at, tap } => serve::run(&at, tap).await,
             Self::Status { at, what } => status::run(at, what).await,

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::arguments::{At, environment};
+use super::charter;
 use super::client::Client;
 use super::outcome::{Answer, Failure, exit};
 use crate::clock;
@@ -33,7 +34,8 @@ pub(super) async fn run(at: &At) -> Result<Answer, Failure> {
             ));
             let running = Client::new(at)?.is_running().await;
             findings.push(hub::running(running, at));
-            findings.extend(folder::look(&folder, clock::now()));
+            let known = charter::of_hub(at).await;
+            findings.extend(folder::look(&folder, known, clock::now()));
             findings.push(machine::port(folder.config.listen, running));
             findings.extend(machine::disk(&folder.config));
             findings.extend(hub::look(at, &folder, running).await);

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use testudo_protocol::charter::is_voting_class;
 use testudo_protocol::id::{HubId, Timestamp};
 use testudo_protocol::label::Class;
 use testudo_protocol::realm::Realm;
@@ -12,6 +13,7 @@ use super::outcome::{Answer, Failure, exit};
 use crate::clock;
 use crate::config;
 use crate::folder::HubFolder;
+use crate::governance_keys::{self, GovernanceKeys};
 
 const DAY_SECONDS: u64 = 24 * 60 * 60;
 
@@ -73,11 +75,19 @@ impl Init {
             Ok(keys.card(code, class, &realm, self.listen, certificate))
         })?;
         let path = self.data.join("card.json");
-        let text = format!(
-            "made hub {code}\ncard   {card}\nroot   {root}\n       whoever has this file can replace every key of this hub: move it to a medium that is kept\n       offline, with a copy elsewhere, and see that none stays on this machine\nnext   give the card to a voter, who drafts a charter: testudo charter draft --card {card}",
+        let mut text = format!(
+            "made hub {code}\ncard   {card}\nroot   {root}\n       whoever has this file can replace every key of this hub: move it to a medium that is kept\n       offline, with a copy elsewhere, and see that none stays on this machine\nnext   give the card to a voter, who proposes to admit this hub: testudo charter propose --admit {card}",
             card = path.display(),
             root = self.root_key.display()
         );
+        if is_voting_class(class) {
+            let folder = self.data.join(governance_keys::FOLDER);
+            GovernanceKeys::create(&folder, code)?;
+            text.push_str(&format!(
+                "\nvote   {}: three keys, two of which make a vote; carry them to machines without a network",
+                folder.display()
+            ));
+        }
         Ok(Answer::of(&card, text))
     }
 }

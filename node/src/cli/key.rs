@@ -11,13 +11,14 @@ use serde_json::json;
 use testudo_core::keys::HubKeys;
 use testudo_crypto::sign::Signer;
 use testudo_protocol::charter::{
-    Card, KeyKind, OVERLAP_MILLIS, OwnAct, OwnActFields, OwnActs, OwnDeed, Taken,
+    Card, KeyKind, OVERLAP_MILLIS, OwnAct, OwnActFields, OwnActs, OwnDeed, OwnTaken,
 };
 use testudo_protocol::id::{Hash, Timestamp};
 use testudo_protocol::realm::Realm;
 
 use self::request::{ActFile, RequestFile};
 use super::arguments::{At, environment};
+use super::charter;
 use super::client::Client;
 use super::init::{CERTIFICATE_DAYS, days_from};
 use super::outcome::{Answer, Failure, chain, exit};
@@ -294,7 +295,7 @@ async fn submit(at: &At, folder: &HubFolder, act: OwnAct) -> Result<Answer, Fail
             card.code
         )));
     }
-    check(folder, &card, &act)?;
+    check(at, folder, &card, &act).await?;
     let counter = act.fields().counter;
     // From here on the act holds. What a crash leaves undone, the next command or start does.
     folder.keep_own_act(&act)?;
@@ -319,7 +320,7 @@ async fn submit(at: &At, folder: &HubFolder, act: OwnAct) -> Result<Answer, Fail
 }
 
 /// Whether an act continues this hub's chain, and the keys that it certifies are here.
-fn check(folder: &HubFolder, card: &Card, act: &OwnAct) -> Result<(), Failure> {
+async fn check(at: &At, folder: &HubFolder, card: &Card, act: &OwnAct) -> Result<(), Failure> {
     let root = card.certificate.root_key();
     let root =
         root.ok_or_else(|| refused("the card names no usable root key; restore the card from a backup"))?;
@@ -338,7 +339,7 @@ fn check(folder: &HubFolder, card: &Card, act: &OwnAct) -> Result<(), Failure> {
         )));
     }
     let OwnDeed::Certify { keys, .. } = &act.fields().deed else {
-        return check_charter(folder, act);
+        return check_charter(at, folder, act).await;
     };
     if act.fields().made.plus_millis(OVERLAP_MILLIS) < clock::now() {
         return Err(refused(
@@ -353,24 +354,27 @@ fn check(folder: &HubFolder, card: &Card, act: &OwnAct) -> Result<(), Failure> {
             "act certifies other keys than those that were drawn here; write the request again and sign that",
         ));
     }
-    check_charter(folder, act)
+    check_charter(at, folder, act).await
 }
 
 /// The same checks that every member makes, where this hub has a charter already.
-fn check_charter(folder: &HubFolder, act: &OwnAct) -> Result<(), Failure> {
-    let charter = match folder.charter() {
-        Ok(charter) => charter,
+async fn check_charter(at: &At, folder: &HubFolder, act: &OwnAct) -> Result<(), Failure> {
+    let founding = match folder.founding() {
+        Ok(founding) => founding,
         Err(crate::folder::FolderError::NoCharter) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
+    // A hub that does not start, because its keys are wrong, must be able to take other ones.
+    let governance = charter::of_hub(at).await.unwrap_or(founding);
+    let charter = governance.charter(clock::now());
     let mut acts = OwnActs::default();
     for earlier in folder.own_acts()? {
         acts.take(earlier, &charter)
             .map_err(|error| refused(chain(&error)))?;
     }
     match acts.take(act.clone(), &charter) {
-        Ok(Taken::Known | Taken::Extended) => Ok(()),
-        Ok(Taken::Split) => Err(refused(
+        Ok(OwnTaken::Known | OwnTaken::Extended) => Ok(()),
+        Ok(OwnTaken::Split) => Err(refused(
             "act contradicts one that this hub has signed before; every member would hold this hub",
         )),
         Err(error) => Err(refused(chain(&error))),

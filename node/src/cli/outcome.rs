@@ -74,7 +74,7 @@ impl From<FolderError> for Failure {
             FolderError::Token(_) => (exit::CONFIG, "token"),
             FolderError::Signer(_) => (exit::UNAVAILABLE, "signer"),
             FolderError::NoCharter => (exit::CONFIG, "no-charter"),
-            FolderError::Charter(_) => (exit::DATA, "charter"),
+            FolderError::Charter(_) | FolderError::Packet(_) => (exit::DATA, "charter"),
             FolderError::Entropy(_) => (exit::GENERAL, "entropy"),
         };
         Self::new(exit, code, chain(&error))

@@ -95,8 +95,13 @@ pub(super) const CODES: &[Code] = &[
     ),
     code(
         "charter",
-        "A charter file is refused: it is malformed, lacks signatures, or has another fingerprint.",
-        "Do not accept it. Ask another member for theirs and compare the fingerprints.",
+        "Something of the charter is refused: it is malformed, lacks signatures, breaks a rule, or has another fingerprint.",
+        "The sentence says which, and nothing was changed. Ask another member for their file and compare the fingerprints.",
+    ),
+    code(
+        "signed-already",
+        "These governance keys have signed another text under this number already.",
+        "Sign that one, or propose the next number. Two texts under one number split the federation.",
     ),
     code(
         "approval",

@@ -26,7 +26,7 @@ pub(super) const CODES: &[Code] = &[
     code(
         "charter-expiry",
         "The charter ends within 30 days, or has ended. After its end nothing is released or received but governance.",
-        "Have the voters sign a new version in time, and accept it on every hub.",
+        "Have the voters sign a new version in time: `testudo charter propose --renew` or `--renew-constitution`.",
     ),
     code(
         "approval-expiry",

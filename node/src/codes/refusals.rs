@@ -4,6 +4,31 @@ use super::{Code, code};
 
 pub(super) const CODES: &[Code] = &[
     code(
+        "charter-skipped",
+        "A version of the charter between this one and the one that the hub follows is missing.",
+        "Submit that version first: `testudo charter export` at a hub that has it writes all of them.",
+    ),
+    code(
+        "charter-replayed",
+        "This version of the charter is older than the one that the hub follows.",
+        "Propose the change again behind the present version: `testudo charter propose`.",
+    ),
+    code(
+        "charter-unlinked",
+        "This version of the charter does not name the version before it as the hub has it.",
+        "One of the two follows another branch. `testudo charter status` shows forks; speak to the other voters.",
+    ),
+    code(
+        "charter-votes",
+        "The votes that this change of the charter needs are not there.",
+        "`testudo charter show FILE` says who has voted and whose vote is missing.",
+    ),
+    code(
+        "no-such-branch",
+        "There is no such branch of a fork of the charter at this hub.",
+        "`testudo charter status` lists the branches with their hashes.",
+    ),
+    code(
         "bundle-malformed",
         "The bundle is not valid STIX 2.1 JSON, or is longer than one envelope takes.",
         "Mend the place that is named. Nothing was stored and nothing was sent.",

@@ -167,7 +167,7 @@ fn ends(hub: &Status, now: Timestamp) -> Vec<Finding> {
         now,
         (
             "nothing is released or received but governance",
-            "have the voters sign a new version, and accept it: testudo charter accept",
+            "have the voters sign a new version: testudo charter propose --renew",
         ),
     );
     let approvals = hub.approvals.iter().map(|approval| {

@@ -444,6 +444,16 @@ fn report(event: &Event) {
         Event::ConsentDeclined { item, originator, .. } => {
             info!(item = %item, peer = %originator, "consent refused");
         }
+        Event::CharterFollowed { version } => info!(charter = version.get(), "directory followed"),
+        Event::CharterFresh => info!("the charter is fresh"),
+        Event::CharterBlocked { what } => {
+            error!(error = %what, "the charter names policies that are not installed here; nothing but governance flows");
+        }
+        Event::CharterFork { chain, signers } => {
+            let signers: Vec<String> = signers.iter().map(ToString::to_string).collect();
+            error!(chain = %chain, error = %signers.join(" "), "two versions follow one; only TLP:CLEAR flows until `testudo charter choose`");
+        }
+        Event::Standing { hub, status } => warn!(peer = %hub, standing = %status, "standing of a member"),
         Event::PoliciesActivated { policies } => info!(policy_set = %policies, "policies in force"),
         Event::AttachmentFetched { item, .. } => info!(item = %item, "attachment fetched"),
         Event::AttachmentNotHere { item, .. } => warn!(item = %item, "nobody gives an attachment"),

@@ -25,6 +25,7 @@ pub(super) fn family(family: CoreFamily) -> Family {
         CoreFamily::Announcement => Family::Announcement,
         CoreFamily::Blob => Family::Blob,
         CoreFamily::OwnAct => Family::OwnAct,
+        CoreFamily::Charter => Family::Charter,
         CoreFamily::Mirror => Family::Mirror,
         CoreFamily::Proof => Family::Proof,
     }

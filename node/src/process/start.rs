@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use testudo_core::hub::{Anchor as CoreAnchor, Hub, HubConfig, RestoreError};
+use testudo_core::hub::{Anchor as CoreAnchor, Hub, HubConfig, RestoreError, Row, restore_governance};
+use testudo_core::keys::HubKeys;
 use testudo_core::output::Output;
 use testudo_crypto::digest::hex;
 use testudo_crypto::entropy::{Entropy, EntropyError};
@@ -14,7 +15,7 @@ use testudo_policies::engine::Engine;
 use testudo_policies::gate::{Approvals, Gate, GateError};
 use testudo_policies::layers::{LayerSource, Layers, PolicyFile};
 use testudo_policies::policy_set::LoadError;
-use testudo_protocol::charter::{Charter, KeyKind};
+use testudo_protocol::charter::{Charter, Governance, KeyKind};
 use testudo_protocol::id::{HubId, Timestamp};
 use testudo_protocol::realm::Realm;
 use testudo_protocol::statement::{Accreditation, CryptoApproval, StatementError};
@@ -130,38 +131,53 @@ pub fn load(folder: &HubFolder) -> Result<Loaded, StartError> {
 
 /// Everything that a hub is made of but its rows.
 struct Prepared {
-    config: HubConfig,
-    keys: StoreKeys,
+    me: HubId,
+    founding: Governance,
+    keys: HubKeys,
+    own_acts: Vec<Vec<u8>>,
+    engine: Engine,
+    approvals: Approvals,
+    store: StoreKeys,
 }
 
 fn prepare(folder: &HubFolder) -> Result<Prepared, StartError> {
-    let charter = folder.charter()?;
+    let founding = folder.founding()?;
     // A crash may have left a rotation half done.
     folder.finish_rotation()?;
-    let keys = folder.keys()?;
     let me = folder.card()?.code;
-    let approvals = approvals(&folder.config.approvals, charter.realm(), me)?;
-    let config = HubConfig {
+    Ok(Prepared {
         me,
-        keys,
-        gate: Gate::new(engine(folder)?, charter)?.with_approvals(approvals),
-        entropy: Entropy::from_os()?,
-        tick_millis: folder.config.tick.millis(),
+        keys: folder.keys()?,
         own_acts: own_acts(folder)?,
-    };
-    let keys = StoreKeys {
-        storage: folder.storage_key()?,
-        openings: folder.opening_keys(),
-        week: Week::of(clock::now()),
-    };
-    Ok(Prepared { config, keys })
+        engine: engine(folder)?,
+        approvals: approvals(&folder.config.approvals, founding.realm(), me)?,
+        store: StoreKeys {
+            storage: folder.storage_key()?,
+            openings: folder.opening_keys(),
+            week: Week::of(clock::now()),
+        },
+        founding,
+    })
 }
 
 fn open(folder: &HubFolder, prepared: Prepared, claim: Claim) -> Result<Loaded, StartError> {
-    let Prepared { config, keys } = prepared;
     let now = clock::now();
-    let store = Store::open_claimed(claim, keys, config.me.as_str())?;
-    let (hub, begin, anchor) = restore(config, &store, &Anchor::new(&folder.config.anchor), now)?;
+    let store = Store::open_claimed(claim, prepared.store, prepared.me.as_str())?;
+    let configure = |rows: &[Row]| {
+        let governance = restore_governance(prepared.founding, rows)?;
+        let gate = Gate::new(prepared.engine, governance.charter(now))?.with_approvals(prepared.approvals);
+        Ok(HubConfig {
+            me: prepared.me,
+            keys: prepared.keys,
+            governance,
+            gate,
+            entropy: Entropy::from_os()?,
+            tick_millis: folder.config.tick.millis(),
+            own_acts: prepared.own_acts,
+        })
+    };
+    let anchor = Anchor::new(&folder.config.anchor);
+    let (hub, begin, anchor) = restore(&store, &anchor, now, configure)?;
     let removed = BlobFolder::open(&folder.config.blobs())?.keep_only(&hub.blobs())?;
     if removed > 0 {
         info!(
@@ -172,15 +188,16 @@ fn open(folder: &HubFolder, prepared: Prepared, claim: Claim) -> Result<Loaded, 
     Ok((hub, begin, store, anchor))
 }
 
-/// Rebuilds a hub from an open database and its anchor, after whatever a crash has left to be erased.
+/// Rebuilds a hub from an open database and its anchor, after whatever a crash has left to be erased. Who it is may
+/// depend on its rows.
 ///
 /// # Errors
 /// [`StartError`].
 pub fn restore(
-    config: HubConfig,
     store: &Store,
     anchor: &Anchor,
     now: Timestamp,
+    configure: impl FnOnce(&[Row]) -> Result<HubConfig, StartError>,
 ) -> Result<(Hub, Vec<Output>, Option<CoreAnchor>), StartError> {
     // Before anything is read or served: what was erased must be gone from the files too.
     store.finish_erasing()?;
@@ -188,7 +205,9 @@ pub fn restore(
         size: anchored.newest.size,
         root: hex(&anchored.newest.root),
     });
-    let (hub, begin) = Hub::restore(config, load_rows(store)?, anchor.as_ref(), now)?;
+    let rows = load_rows(store)?;
+    let config = configure(&rows)?;
+    let (hub, begin) = Hub::restore(config, rows, anchor.as_ref(), now)?;
     Ok((hub, begin, anchor))
 }
 

@@ -45,6 +45,7 @@ pub use family::Family;
 pub use key_file::{ReadSecretError, SECRET_BYTES_MAX, WriteSecretError, read_secret, write_secret};
 pub use open::{Claim, FORMAT, OpenError, StoreKeys};
 pub use opening_keys::OpeningKeyError;
+pub(crate) use replace::replace as replace_file;
 pub use room::FREE_BYTES_MIN;
 pub use rows::{KeyValue, ReadError, Store, WriteError};
 

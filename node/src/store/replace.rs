@@ -13,7 +13,7 @@ const SUFFIX: &str = ".tmp";
 ///
 /// When it returns, the new file survives a loss of power. After an error the old or the new one is
 /// there, whole.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary(path);
     // Left by a crash: it may be cut off, so it is never used, and it may be a secret, so it does not stay.
     match fs::remove_file(&temporary) {

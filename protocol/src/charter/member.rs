@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
-use testudo_crypto::keys::{KeyError, VerifyingKey};
+use testudo_crypto::keys::KeyError;
 use testudo_crypto::seal::Recipient;
 use testudo_crypto::sign::composite::CompositeVerifyingKey;
 use testudo_crypto::sign::{self, Signature};
@@ -12,7 +12,7 @@ use testudo_crypto::sign::{self, Signature};
 use super::certificate::KeyCertificate;
 use super::operational_keys::OperationalKeys;
 use crate::id::{Hash, HubId};
-use crate::label::Class;
+use crate::label::{Class, Level};
 use crate::realm::Realm;
 use crate::vocabulary;
 
@@ -32,7 +32,7 @@ vocabulary! {
     }
 }
 
-/// A member's public keys, one for each purpose.
+/// A member's public keys of daily work, one for each purpose. Its votes have keys of their own, in the constitution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct MemberKeys {
@@ -46,8 +46,6 @@ pub struct MemberKeys {
     pub ledger: Hash,
     /// Ed25519: cosigns the checkpoints of others.
     pub cosigning: Hash,
-    /// Ed25519: casts the member's vote.
-    pub governance: Hash,
     /// age ML-KEM-768 with X25519: notices are sealed to it, which hold no content. Content is sealed to weekly
     /// keys.
     pub recipient: String,
@@ -56,7 +54,7 @@ pub struct MemberKeys {
 }
 
 impl MemberKeys {
-    /// Those that the member's root key certifies: all but the vote.
+    /// The same as its root key certifies them.
     pub fn operational(&self) -> OperationalKeys {
         OperationalKeys {
             transport: self.transport,
@@ -66,30 +64,6 @@ impl MemberKeys {
             cosigning: self.cosigning,
             recipient: self.recipient.clone(),
             recipient_classical: self.recipient_classical.clone(),
-        }
-    }
-
-    /// The same vote beside other keys of daily work.
-    #[must_use]
-    pub fn with(&self, operational: OperationalKeys) -> Self {
-        let OperationalKeys {
-            transport,
-            payload,
-            payload_pq,
-            ledger,
-            cosigning,
-            recipient,
-            recipient_classical,
-        } = operational;
-        Self {
-            transport,
-            payload,
-            payload_pq,
-            ledger,
-            cosigning,
-            governance: self.governance,
-            recipient,
-            recipient_classical,
         }
     }
 
@@ -111,22 +85,37 @@ impl MemberKeys {
         self.operational().recipient_classical()
     }
 
-    /// Every key that signs, the vote included.
-    pub fn all(&self) -> [Hash; 5] {
-        [
-            self.transport,
-            self.payload,
-            self.ledger,
-            self.cosigning,
-            self.governance,
-        ]
+    /// Every key that signs.
+    pub fn all(&self) -> [Hash; 4] {
+        [self.transport, self.payload, self.ledger, self.cosigning]
     }
 
     /// Whether every key is usable and no two purposes share one.
     pub fn are_sound(&self) -> bool {
         self.operational().are_sound()
-            && !self.operational().all_signing().contains(&self.governance)
-            && VerifyingKey::from_bytes(self.governance.as_bytes()).is_ok()
+    }
+}
+
+impl From<OperationalKeys> for MemberKeys {
+    fn from(keys: OperationalKeys) -> Self {
+        let OperationalKeys {
+            transport,
+            payload,
+            payload_pq,
+            ledger,
+            cosigning,
+            recipient,
+            recipient_classical,
+        } = keys;
+        Self {
+            transport,
+            payload,
+            payload_pq,
+            ledger,
+            cosigning,
+            recipient,
+            recipient_classical,
+        }
     }
 }
 
@@ -146,8 +135,8 @@ pub struct Member {
     pub accredited_level: u8,
     /// Level up to which it has an agreement with the European Union, 0 to 6.
     pub soi_level: u8,
-    /// Voters that sponsor it; empty for voters themselves.
-    pub sponsors: BTreeSet<HubId>,
+    /// Voters that sponsor it and until when, Unix seconds; empty for voters themselves.
+    pub sponsors: BTreeMap<HubId, u64>,
     /// Whether there is a legal basis for sending it personal data.
     pub transfer_basis: bool,
     /// Communities of interest it is in.
@@ -164,6 +153,39 @@ pub struct Member {
     pub certificate: KeyCertificate,
     /// Where its hub listens: QUIC on this UDP port, TLS on the TCP port of the same number.
     pub address: SocketAddr,
+}
+
+impl Member {
+    /// A member in good standing, as it is first entered: nothing beyond its class.
+    pub fn admitted(card: &Card, sponsors: BTreeMap<HubId, u64>) -> Self {
+        let european = matches!(card.class, Class::MemberState | Class::EuInstitution);
+        Self {
+            code: card.code,
+            class: card.class,
+            status: Status::Active,
+            eu_member: european,
+            accredited_level: Level::UNACCREDITED_MAX.get(),
+            soi_level: Level::UNACCREDITED_MAX.get(),
+            sponsors,
+            transfer_basis: european,
+            communities: BTreeSet::new(),
+            exercises: BTreeSet::new(),
+            caps: ["expiry".to_owned()].into(),
+            tags: BTreeMap::new(),
+            keys: card.keys.clone(),
+            certificate: card.certificate.clone(),
+            address: card.address,
+        }
+    }
+
+    /// A stakeholder, for which its host answers without an end.
+    pub(super) fn hosted(card: &Card, host: HubId) -> Self {
+        Self {
+            accredited_level: 1,
+            soi_level: 0,
+            ..Self::admitted(card, [(host, u64::MAX)].into())
+        }
+    }
 }
 
 /// A hub's application: who it is, its keys and address, signed with its own payload key.

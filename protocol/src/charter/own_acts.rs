@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use testudo_crypto::keys::VerifyingKey;
 
+use super::effective::Charter;
 use super::keyring::Keyring;
 use super::own_act::{OwnAct, OwnActError, OwnDeed};
-use super::signed::Charter;
 use crate::fault::Fault;
 use crate::id::{Hash, HubId};
 
@@ -49,7 +49,7 @@ pub struct SplitActs {
 
 /// What became of an act that verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub enum OwnTaken {
     /// It is here already, or nothing hangs on it.
     Known,
     /// It goes on from what is here: store it, then follow it.
@@ -61,7 +61,7 @@ pub enum Taken {
 /// Why an act is not taken. Nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum TakeError {
+pub enum OwnTakeError {
     /// No member of the charter.
     #[error("own act of {member}, which is no member")]
     NotAMember {
@@ -103,7 +103,7 @@ pub enum TakeError {
     },
 }
 
-impl TakeError {
+impl OwnTakeError {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
@@ -133,24 +133,21 @@ impl OwnActs {
     /// Verifies an act against the member's root key in the charter, and adds it.
     ///
     /// # Errors
-    /// [`TakeError`], one for each check.
-    pub fn take(&mut self, act: OwnAct, charter: &Charter) -> Result<Taken, TakeError> {
+    /// [`OwnTakeError`], one for each check.
+    pub fn take(&mut self, act: OwnAct, charter: &Charter) -> Result<OwnTaken, OwnTakeError> {
         let member = act.fields().member;
         let (root, base) = charter
             .certificate_act(member)
-            .ok_or(TakeError::NotAMember { member })?;
+            .ok_or(OwnTakeError::NotAMember { member })?;
         act.verify(root, charter.realm())?;
         let held = self.chains.get(&member).filter(|chain| chain.root == *root);
         // Another root key in the charter is another chain.
-        let mut chain = held
-            .cloned()
-            .unwrap_or_else(|| OwnChain::new(*root, base.clone()));
-        chain
-            .acts
-            .entry(base.fields().counter)
-            .or_insert_with(|| base.clone());
+        let mut chain = held.map_or_else(
+            || OwnChain::new(*root, base.clone()),
+            |chain| chain.with_base(base),
+        );
         let taken = chain.take(act, base.fields().counter, charter)?;
-        if taken != Taken::Known {
+        if taken != OwnTaken::Known {
             self.chains.insert(member, chain);
         }
         Ok(taken)
@@ -232,6 +229,20 @@ impl OwnChain {
         &self.root
     }
 
+    /// The chain with the certificate that the voters signed, which may be newer than what came here as an act.
+    pub(super) fn with_base(&self, base: &OwnAct) -> Self {
+        let mut chain = self.clone();
+        let place = chain.acts.entry(base.fields().counter);
+        place.or_insert_with(|| base.clone());
+        chain
+    }
+
+    /// Names what is known of it.
+    pub(super) fn hashes(&self) -> impl Iterator<Item = Hash> {
+        let split = self.split.iter().flat_map(|split| [&split.one, &split.other]);
+        self.acts().chain(split).map(OwnAct::hash)
+    }
+
     /// The newest certificate of keys before the member's histories part.
     pub(super) fn newest_certificate(&self) -> Option<&OwnAct> {
         let mut acts = self.acts.values().rev();
@@ -273,13 +284,13 @@ impl OwnChain {
         }
     }
 
-    fn take(&mut self, act: OwnAct, base: u64, charter: &Charter) -> Result<Taken, TakeError> {
+    fn take(&mut self, act: OwnAct, base: u64, charter: &Charter) -> Result<OwnTaken, OwnTakeError> {
         let (member, counter) = (act.fields().member, act.fields().counter);
         if self.split.is_some() {
-            return Ok(Taken::Known);
+            return Ok(OwnTaken::Known);
         }
         let contradicted = match self.acts.get(&counter) {
-            Some(held) if *held == act => return Ok(Taken::Known),
+            Some(held) if *held == act => return Ok(OwnTaken::Known),
             Some(held) => Some(held),
             None => self.broken_link(&act),
         };
@@ -288,19 +299,19 @@ impl OwnChain {
                 one: held.clone(),
                 other: act,
             });
-            return Ok(Taken::Split);
+            return Ok(OwnTaken::Split);
         }
         let newest = self.acts.last_key_value().map_or(base, |(newest, _)| *newest);
         let expected = newest.saturating_add(1);
         if counter > expected {
-            return Err(TakeError::Ahead {
+            return Err(OwnTakeError::Ahead {
                 member,
                 counter,
                 expected,
             });
         }
         if counter.saturating_add(OWN_ACTS_MAX) < base {
-            return Ok(Taken::Known);
+            return Ok(OwnTaken::Known);
         }
         let certifies = is_certificate(&act);
         let room = if certifies {
@@ -310,19 +321,19 @@ impl OwnChain {
         };
         let gone = certifies && counter > base && self.has_exited();
         if gone || counter > base.saturating_add(room) {
-            return Err(TakeError::TooMany { member, counter });
+            return Err(OwnTakeError::TooMany { member, counter });
         }
         if let OwnDeed::Certify { keys, .. } = &act.fields().deed
             && let Some(owner) = charter.owner_of_any(&keys.all_signing(), member)
         {
-            return Err(TakeError::KeyTaken {
+            return Err(OwnTakeError::KeyTaken {
                 member,
                 counter,
                 owner,
             });
         }
         self.acts.insert(counter, act);
-        Ok(Taken::Extended)
+        Ok(OwnTaken::Extended)
     }
 
     /// The neighbour in the chain that does not fit to this act.

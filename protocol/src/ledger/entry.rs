@@ -93,6 +93,20 @@ pub enum IncidentKind {
     Unproven,
 }
 
+/// What happened to the charter at this hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CharterEvent {
+    /// A version was taken.
+    Version,
+    /// An act was taken.
+    Act,
+    /// A second successor of one version was taken, as evidence.
+    Fork,
+    /// The operator chose a branch for this hub alone.
+    BranchChosen,
+}
+
 /// One checkpoint of another hub that this one cosigned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
@@ -381,6 +395,13 @@ pub enum Entry {
         /// Salted root over the ids of those, then the names of maker and approver.
         root: Hash,
     },
+    /// A note of the charter was taken, or a branch of a fork chosen here.
+    CharterNote {
+        /// What happened.
+        event: CharterEvent,
+        /// SHA-256 of the text.
+        subject: Hash,
+    },
 }
 
 /// What operators do to a hub.
@@ -412,6 +433,7 @@ impl Entry {
             Self::Filler => "filler",
             Self::Cosigned { .. } => "cosigned",
             Self::Erased { .. } => "erased",
+            Self::CharterNote { .. } => "charter-note",
             Self::Derived { .. } => "derived",
             Self::WitnessResumed { .. } => "witness-resumed",
             Self::Served { .. } => "served",

@@ -19,8 +19,8 @@ pub use audit::{Audit, AuditError, AuditReport, Extent, audit};
 pub use crossmatch::{MatchError, Matched, Mismatch, Side, cross_match};
 pub use disclosure::{DisclosureError, ProofExtra, read_openings, write_openings};
 pub use entry::{
-    BASIS_BYTES_MAX, Basis, BasisError, Decision, DecisionAct, Entry, IncidentKind, KeyAct, OperatorAct,
-    Outcome, Record, Seen,
+    BASIS_BYTES_MAX, Basis, BasisError, CharterEvent, Decision, DecisionAct, Entry, IncidentKind, KeyAct,
+    OperatorAct, Outcome, Record, Seen,
 };
 pub use export::{
     CHECKPOINT_FILE, COSIGNERS_FILE, ExportError, ExportedFile, Published, PublishedError, VKEY_FILE, export,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use testudo::process::{Disk, Fatal, restore, settle};
 use testudo::store::{Anchor, Change, Family, Store, StoreKeys};
-use testudo_core::hub::{Hub, HubConfig};
+use testudo_core::hub::{Hub, HubConfig, Row, restore_governance};
 use testudo_core::input::{Command, CommandId, Draft, Input, ReleaseCommand};
 use testudo_core::output::Output;
 use testudo_crypto::entropy::Entropy;
@@ -182,16 +182,21 @@ impl Life {
             Sync::Never => store.unsynced(),
         };
         let federation = Federation::get();
-        let config = HubConfig {
-            me,
-            keys: federation.keys(me),
-            gate: federation.gate(National::Open),
-            entropy: Entropy::from_seed(self.dice.bytes32()),
-            tick_millis: TICK_MILLIS,
-            own_acts: Vec::new(),
+        let entropy = Entropy::from_seed(self.dice.bytes32());
+        let configure = |rows: &[Row]| {
+            let governance = restore_governance(federation.governance().clone(), rows)?;
+            Ok(HubConfig {
+                me,
+                keys: federation.keys(me),
+                gate: federation.gate_under(National::Open, governance.charter(now)),
+                governance,
+                entropy,
+                tick_millis: TICK_MILLIS,
+                own_acts: Vec::new(),
+            })
         };
         let anchor = Anchor::new(&self.folder.join("anchor/anchor.json"));
-        let (hub, begin, anchored) = restore(config, &store, &anchor, now)
+        let (hub, begin, anchored) = restore(&store, &anchor, now, configure)
             .map_err(|error| format!("the hub does not come back: {}", testudo::cli::chain(&error)))?;
         let disk = Disk::new(store, anchor, anchored.map_or(0, |anchored| anchored.size));
         Ok((Process { hub, disk }, begin))

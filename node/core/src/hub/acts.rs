@@ -60,13 +60,13 @@ impl Hub {
     /// Nothing is sent by this. Each permit is minted by the gate that sends, so that what was allowed before is
     /// asked again; a release whose decision is being written ends with `preview-changed`.
     pub(super) fn on_policies(&mut self, gate: Gate, out: &mut Vec<Output>) {
-        // Policies alone change here; another charter comes by a restart.
+        // Policies alone change here; another charter has its own way in.
         if gate.charter().fingerprint() != self.gate.charter().fingerprint() {
             return;
         }
         if self.is_fenced() {
             // It enters nothing; what it runs under is entered when the fence is gone, before anything is asked.
-            self.put_in_force(gate, out);
+            self.put_policies_in_force(gate, out);
             return;
         }
         let mut step = Step::default();
@@ -75,11 +75,15 @@ impl Hub {
         self.commit(step, out);
     }
 
-    pub(super) fn put_in_force(&mut self, gate: Gate, out: &mut Vec<Output>) {
+    pub(super) fn put_policies_in_force(&mut self, gate: Gate, out: &mut Vec<Output>) {
         let policies = gate.policies();
-        // Policies change nothing about what the authorities have approved, nor about what members have decided.
+        // Policies change nothing about what the authorities have approved, nor about what members have decided, which
+        // may have become something else while the entry was written.
+        let charter = self.gate.charter().clone();
         self.gate = gate.with_approvals(self.gate.approvals().clone());
-        self.see_own_acts();
+        if let Err(error) = self.adopt(charter) {
+            self.report_blocked(&error, out);
+        }
         out.push(Output::Report(Event::PoliciesActivated { policies }));
     }
 }

@@ -53,6 +53,8 @@ pub(super) struct Loaded {
 pub(super) enum NoPermit {
     /// The gate says no.
     Denied(Vec<String>),
+    /// The gate says no for as long as the charter is stale or forked.
+    NotNow,
     /// The gate says yes, but on other grounds than the recorded decision.
     OtherGrounds,
 }
@@ -226,6 +228,12 @@ impl Hub {
             Some(Ok(permit)) if flight.again => self.seal_again(permit, loaded, out),
             Some(Ok(permit)) => self.send_together(permit, loaded, out),
             Some(Err(NoPermit::OtherGrounds)) => self.decide_again(flight, peer, out),
+            Some(Err(NoPermit::NotNow)) => {
+                // Asked again when the charter changes, or the peer comes back; a parcel goes without it.
+                if !self.packing.as_ref().is_some_and(|packing| packing.is_for(peer)) {
+                    self.peers.entry(peer).or_default().flights.remove(&flight);
+                }
+            }
             Some(Err(NoPermit::Denied(rules))) => {
                 self.withhold(flight.item, peer, rules, out);
                 self.send_outers(&loaded, out);
@@ -320,6 +328,7 @@ impl Hub {
         };
         let allowed = match self.gate.ask(&question, receiver) {
             Answer::Allowed(allowed) => allowed,
+            Answer::Denied(denied) if denied.is_of_the_charter_alone() => return Err(NoPermit::NotNow),
             Answer::Denied(denied) => return Err(NoPermit::Denied(denied.rules().to_vec())),
         };
         let opening = self.openings.get(&delivery.decision).ok_or_else(lost)?;

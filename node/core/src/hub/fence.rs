@@ -20,10 +20,10 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use testudo_crypto::checkpoint::Checkpoint;
-use testudo_protocol::charter::{OwnAct, Status, Taken};
+use testudo_protocol::charter::{OwnAct, OwnTaken, Status};
 use testudo_protocol::exchange::{Control, Message};
 use testudo_protocol::id::{Hash, HubId, Timestamp};
-use testudo_protocol::ledger::Entry;
+use testudo_protocol::ledger::{CharterEvent, Entry};
 
 use super::alone::Confirmed;
 use super::recovery::{RECOVERING_ROW, Recovery, recovering_row};
@@ -81,7 +81,9 @@ pub(super) struct FenceDesk {
     pub(super) approval: Option<(Hash, Timestamp)>,
     /// What members have decided about themselves, to be stored and entered when the fence is gone. Bounded by what
     /// [`OwnActs`](testudo_protocol::charter::OwnActs) takes.
-    pub(super) own_acts: Vec<(OwnAct, Taken)>,
+    pub(super) own_acts: Vec<(OwnAct, OwnTaken)>,
+    /// Notes of the charter that were taken, to be entered when the fence is gone.
+    pub(super) charter_notes: Vec<(CharterEvent, Hash)>,
     pub(super) room: Room,
 }
 
@@ -142,6 +144,10 @@ pub(super) fn passes(control: &Control) -> bool {
             | Control::OwnHeads(_)
             | Control::OwnActsWanted { .. }
             | Control::OwnAct(_)
+            | Control::CharterHave { .. }
+            | Control::CharterNote(_)
+            | Control::Heartbeat(_)
+            | Control::Follows { .. }
     )
 }
 
@@ -284,6 +290,7 @@ impl Hub {
             // An entry is far below the codec's limit, here and below.
             let _bounded = self.store_own_act(&mut step, &act, taken);
         }
+        self.enter_charter_notes(&mut step);
         if let Some(from) = self.fence.lost_from.take() {
             let to = entered;
             let _bounded = self.enter(&mut step, Entry::Recovered { from, to });
@@ -309,6 +316,7 @@ impl Hub {
                 self.announce_anew();
             }
         }
+        self.drop_queues(out);
         // Whatever was entered since the last tick is shown as soon as it can be.
         self.checkpoint_due = self.now;
         let met: Vec<HubId> = (self.peers.iter())

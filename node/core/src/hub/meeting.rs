@@ -9,7 +9,7 @@
 //! ```
 
 use testudo_protocol::exchange::Control;
-use testudo_protocol::id::HubId;
+use testudo_protocol::id::{CharterVersion, HubId};
 
 use super::{Hub, PeerFault};
 use crate::outbound::Outbound;
@@ -45,11 +45,7 @@ impl Hub {
     }
 
     fn say_hello(&mut self, peer: HubId, out: &mut Vec<Output>) {
-        let charter = self.gate.charter();
-        let hello = Control::Hello {
-            realm: charter.realm().tag().into(),
-            charter: charter.version(),
-        };
+        let hello = self.hello();
         out.push(Output::Transmit(peer, Outbound::control(peer, hello)));
     }
 
@@ -65,6 +61,8 @@ impl Hub {
             state.announced = false;
             state.early = None;
             state.told_of_logs = false;
+            state.early_notes = false;
+            state.haves = 0;
             state.flights.clear();
             state.served = false;
             state.ahead_millis = None;
@@ -85,12 +83,13 @@ impl Hub {
     pub(super) fn on_hello(
         &mut self,
         peer: HubId,
-        realm: &[u8; 32],
+        (realm, charter): (&[u8; 32], CharterVersion),
         out: &mut Vec<Output>,
     ) -> Result<(), PeerFault> {
         if self.gate.charter().realm().tag().as_bytes() != realm {
             return Err(PeerFault("is in another federation or realm".to_owned()));
         }
+        self.peers.entry(peer).or_default().charter = Some(charter);
         self.transmit_control(peer, Control::Welcome, out);
         let now = self.now;
         let state = self.peers.entry(peer).or_default();
@@ -140,7 +139,8 @@ impl Hub {
         state.meets_again = false;
         state.flights.clear();
         state.served = false;
-        // First of all: whatever follows is judged by them.
+        // First of all who is in, then what each has decided about itself: whatever follows is judged by them.
+        self.meet_charter(peer, out);
         self.tell_own_acts(peer, out);
         self.tell_own_heads(peer, out);
         self.transmit_control(peer, Control::Time(now), out);
@@ -169,11 +169,13 @@ impl Hub {
     /// A session with nobody at the other end: what is sent goes into a parcel. The key that was announced last counts.
     pub(super) fn begin_virtual_session(&mut self, peer: HubId, out: &mut Vec<Output>) {
         self.end_session(peer);
-        let now = self.now;
+        let (now, charter) = (self.now, self.gate.charter().version());
         let state = self.peers.entry(peer).or_default();
         state.connected = true;
         state.met = Some(now);
         state.announced = true;
+        // Carried to whoever follows what we do; a receiver that is behind refuses it, and is sent it again.
+        state.charter = Some(charter);
         self.tell_own_acts(peer, out);
         self.say_all(peer, out);
     }

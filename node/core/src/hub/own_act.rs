@@ -9,7 +9,7 @@
 
 use testudo_crypto::note::NoteSigner;
 use testudo_protocol::announcement::Announcement;
-use testudo_protocol::charter::{KeyKind, OwnAct, OwnDeed, OwnHead, TakeError, Taken};
+use testudo_protocol::charter::{KeyKind, OwnAct, OwnDeed, OwnHead, OwnTakeError, OwnTaken};
 use testudo_protocol::exchange::{Control, OWN_HEADS_MAX};
 use testudo_protocol::id::HubId;
 use testudo_protocol::ledger::{Entry, IncidentKind};
@@ -83,7 +83,7 @@ impl Hub {
             Ok(()) => Ok(()),
             // It may know a charter that has not come here yet. Acts come in their order: what lies between is missing
             // at the peer too, and asking it again would go on for ever.
-            Err(OwnActRefusal::Take(TakeError::NotAMember { .. } | TakeError::Ahead { .. })) => Ok(()),
+            Err(OwnActRefusal::Take(OwnTakeError::NotAMember { .. } | OwnTakeError::Ahead { .. })) => Ok(()),
             Err(OwnActRefusal::Take(error)) => Err(PeerFault::of(&error)),
             Err(OwnActRefusal::Step(error)) => Err(PeerFault::of(&error)),
         }
@@ -99,7 +99,7 @@ impl Hub {
         let act = OwnAct::decode(bytes).map_err(|error| Refusal::OwnAct(error.into()))?;
         if act.fields().member != self.me {
             let member = act.fields().member;
-            return Err(Refusal::OwnAct(TakeError::NotAMember { member }));
+            return Err(Refusal::OwnAct(OwnTakeError::NotAMember { member }));
         }
         match self.take_own_act(act, Some(id), out) {
             Ok(()) => Ok(()),
@@ -141,7 +141,7 @@ impl Hub {
     pub(super) fn enter_own_act(&mut self, step: &mut Step, act: OwnAct) -> Result<bool, OwnActRefusal> {
         let taken = self.own_acts.take(act.clone(), self.gate.charter());
         match taken.map_err(OwnActRefusal::Take)? {
-            Taken::Known => return Ok(false),
+            OwnTaken::Known => return Ok(false),
             taken if self.is_fenced() => self.fence.own_acts.push((act, taken)),
             taken => self.store_own_act(step, &act, taken)?,
         }
@@ -153,13 +153,13 @@ impl Hub {
         &mut self,
         step: &mut Step,
         act: &OwnAct,
-        taken: Taken,
+        taken: OwnTaken,
     ) -> Result<(), OwnActRefusal> {
         let (member, counter, hash) = (act.fields().member, act.fields().counter, act.hash());
         let bytes = act.to_bytes().to_vec();
         let entry = match taken {
-            Taken::Known => return Ok(()),
-            Taken::Extended => {
+            OwnTaken::Known => return Ok(()),
+            OwnTaken::Extended => {
                 step.put_bytes(Family::OwnAct, key::own_act(member, counter), bytes.clone());
                 Entry::OwnAct {
                     member,
@@ -167,7 +167,7 @@ impl Hub {
                     act: hash,
                 }
             }
-            Taken::Split => {
+            OwnTaken::Split => {
                 step.put_bytes(Family::OwnAct, key::split_act(member), bytes.clone());
                 step.put_bytes(Family::Evidence, hash.as_bytes().to_vec(), bytes.clone());
                 step.then(After::Report(Event::SplitActs { member }));
@@ -192,31 +192,18 @@ impl Hub {
 
     /// From here on everything goes by what the members have decided about themselves.
     fn follow_own_acts(&mut self, out: &mut Vec<Output>) {
-        self.see_own_acts();
-        out.push(Output::Peers);
         out.push(Output::Report(Event::OwnActsFollowed));
-        let peers: Vec<HubId> = self.peers.keys().copied().collect();
-        for peer in peers {
-            self.push(peer, out);
-        }
+        self.enforce(self.charter_now(), out);
     }
 
-    /// Looks at the charter through the acts that are known.
-    pub(super) fn see_own_acts(&mut self) {
-        let charter = self.gate.charter().with_own_acts(&self.own_acts);
-        // Other keys and a lower standing fit the policies as the old ones did. If they do not, nothing may leave.
-        let mut fits = true;
-        match self.gate.under(charter) {
-            Ok(gate) => self.gate = gate,
-            Err(_) => fits = false,
-        }
+    /// Looks at announced keys and at our own through the charter in force.
+    pub(super) fn see_keys(&mut self) {
         // A thief of a payload key could have announced a recipient key of its own: nothing more is sealed to it.
         let (charter, now) = (self.gate.charter(), self.now);
         self.announced.retain(|_, announced| {
             Announcement::verify(&announced.to_bytes(), charter, now.max(announced.fields().made)).is_ok()
         });
-        let is_revoked = KeyKind::ALL.iter().any(|kind| charter.is_revoked(self.me, *kind));
-        self.revoked = is_revoked || !fits;
+        self.revoked = KeyKind::ALL.iter().any(|kind| charter.is_revoked(self.me, *kind));
     }
 
     /// Other keys of this hub, which its newest act certifies: from here on it signs with them.
@@ -234,7 +221,8 @@ impl Hub {
         let was_revoked = self.revoked;
         self.signer = signer;
         self.keys = keys;
-        self.see_own_acts();
+        // The charter is the one that was in force, and so are its policies.
+        let _blocked_as_before = self.adopt(self.gate.charter().clone());
         self.announce_anew();
         self.announce(out);
         if was_revoked && !self.revoked {
@@ -286,7 +274,7 @@ impl Hub {
 /// Why an act was not taken.
 pub(super) enum OwnActRefusal {
     /// It does not count.
-    Take(TakeError),
+    Take(OwnTakeError),
     /// It could not be stored.
     Step(Refusal),
 }

@@ -8,7 +8,7 @@ use testudo_crypto::note::{Note, NoteError, NoteSigner};
 use testudo_crypto::seal::{AudienceSecret, Identity};
 use testudo_policies::gate::{Gate, GateError};
 use testudo_protocol::announcement::Announcement;
-use testudo_protocol::charter::{OwnAct, OwnActs, Status};
+use testudo_protocol::charter::{Governance, OwnAct, OwnActs};
 use testudo_protocol::consent::ConsentToken;
 use testudo_protocol::envelope::AudienceKey;
 use testudo_protocol::id::{AudienceId, EnvelopeHash, Hash, HubId, Timestamp};
@@ -21,6 +21,7 @@ use super::acts::{CHARTER_ROW, POLICIES_ROW};
 use super::alone::ALONE_ROW;
 use super::attachment::AttachmentDesk;
 use super::audience::PeerKey;
+use super::charter::{CharterDesk, restore_heartbeats};
 use super::deliveries::Deliveries;
 use super::fence::{AHEAD_ROW, FenceDesk};
 use super::grade::QUORUM_ROW;
@@ -48,7 +49,11 @@ pub struct HubConfig {
     pub me: HubId,
     /// Its secrets.
     pub keys: HubKeys,
-    /// Charter and policies.
+    /// What the members have signed: the first versions, and what was taken since ([`restore_governance`]).
+    ///
+    /// [`restore_governance`]: super::restore_governance
+    pub governance: Governance,
+    /// Policies, under the charter that follows from it.
     pub gate: Gate,
     /// Randomness for salts and ids.
     pub entropy: Entropy,
@@ -80,14 +85,6 @@ pub enum RestoreError {
     NotInCharter {
         /// This hub.
         code: HubId,
-    },
-    /// The charter lists this hub, but not as active.
-    #[error("charter lists {code} as {status}; only an active member can run")]
-    NotActive {
-        /// This hub.
-        code: HubId,
-        /// How it is listed.
-        status: Status,
     },
     /// The ledger's leaves are not whole.
     #[error("ledger is not whole")]
@@ -123,13 +120,17 @@ impl Hub {
         let HubConfig {
             me,
             keys,
+            governance,
             gate,
             entropy,
             tick_millis,
             own_acts: handed_in,
         } = config;
         let own_acts = known_acts(&gate, &rows);
-        let gate = gate.under(gate.charter().with_own_acts(&own_acts))?;
+        let known = gate.charter().with_own_acts(&own_acts);
+        let governance = restore_heartbeats(governance, &known, &rows)?;
+        let gate = gate.under(governance.charter(now).with_own_acts(&own_acts))?;
+        let charter = CharterDesk::new(governance, &rows, now);
         let realm = gate.charter().realm().clone();
         let leaves = (rows.iter().filter(|(family, ..)| *family == Family::Leaf))
             .map(|(_, key, value)| Ok((index_of(key)?, value.as_slice())))
@@ -142,6 +143,7 @@ impl Hub {
             me,
             keys,
             gate,
+            charter,
             ledger,
             signer,
             entropy,
@@ -230,8 +232,9 @@ impl Hub {
         openings: &mut BTreeMap<u64, Vec<u8>>,
     ) -> Option<()> {
         match family {
-            // The members' own acts were taken first of all.
-            Family::Envelope | Family::Evidence | Family::OwnAct | Family::Leaf | Family::Mirror => {}
+            // The notes of the charter and the members' own acts were taken first of all.
+            Family::Charter | Family::OwnAct => {}
+            Family::Envelope | Family::Evidence | Family::Leaf | Family::Mirror => {}
             Family::Checkpoint => self.take_checkpoint(key, value)?,
             Family::Opening => {
                 if let Ok(index) = <[u8; 8]>::try_from(key) {
@@ -341,7 +344,8 @@ impl Hub {
             // Fenced as it is still, it enters none of them yet.
             let _counts = self.enter_own_act(&mut Step::default(), act);
         }
-        self.see_own_acts();
+        // The policies are those that the charter names, or the gate at hand would not be there.
+        let _closed_otherwise = self.adopt(self.charter_now());
     }
 
     fn take_key(&mut self, row: KeyRow) -> Option<()> {
@@ -447,12 +451,9 @@ fn check_membership(me: HubId, keys: &HubKeys, gate: &Gate) -> Result<(), Restor
         .charter()
         .member(me)
         .filter(|member| member.keys == keys.public());
+    // One that is not active runs as well: it has to hear of its resumption, and to withdraw what it once gave.
     match member {
         None => Err(RestoreError::NotInCharter { code: me }),
-        Some(member) if member.status != Status::Active => Err(RestoreError::NotActive {
-            code: me,
-            status: member.status,
-        }),
         Some(_) => Ok(()),
     }
 }

@@ -63,6 +63,8 @@ pub(super) fn begins_work(command: &Command) -> bool {
         | Command::Erase { .. }
         | Command::ResumeWitness { .. }
         | Command::OwnAct(_)
+        | Command::SubmitCharter { .. }
+        | Command::ChooseBranch { .. }
         | Command::ConfirmAlone { .. }
         | Command::ReviewDraft { .. }
         | Command::ApproveDraft { .. }

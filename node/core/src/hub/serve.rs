@@ -139,6 +139,8 @@ impl Hub {
             Ok(_asked) => Ok((record.clone(), span)),
             Err(NoPermit::Denied(_)) if self.is_being_written(delivery.decision) => Err(NotServed::NotYet),
             Err(NoPermit::Denied(rules)) => Err(NotServed::Nothing(rules)),
+            // Whoever asks, asks again later.
+            Err(NoPermit::NotNow) => Err(nothing()),
             Err(NoPermit::OtherGrounds) => Err(NotServed::OtherGrounds),
         }
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use testudo_crypto::note::Note;
 use testudo_policies::gate::Gate;
 use testudo_protocol::exchange::{Control, PieceAsk};
-use testudo_protocol::id::HubId;
+use testudo_protocol::id::{Hash, HubId};
 use testudo_protocol::ledger::{Entry, Record};
 use testudo_protocol::wire;
 use zeroize::Zeroizing;
@@ -46,6 +46,12 @@ pub(super) enum After {
     Announce,
     /// Send the notices that a peer has not answered.
     Notices(HubId),
+    /// Follow the charter as it stands with what is durable now.
+    Charter,
+    /// Pass a note of the charter on to everybody but the one it came from.
+    TellNote(Hash, Option<HubId>),
+    /// Answer a command that was refused after a part of it was carried out.
+    Refuse(CommandId, Box<Refusal>),
     /// Begin the next release.
     NextJob,
     /// Remove the files of attachments.
@@ -197,13 +203,16 @@ impl Hub {
             After::Push(peer) => self.push(peer, out),
             After::Announce => self.announce(out),
             After::Notices(peer) => self.send_notices(peer, out),
+            After::Charter => self.follow_charter(out),
+            After::TellNote(hash, from) => self.tell_note(hash, from, out),
+            After::Refuse(command, refusal) => out.push(Output::Reply(command, Err(*refusal))),
             After::NextJob => self.next_job(out),
             After::DestroyBlobs(blobs) => out.push(Output::DestroyBlobs(blobs)),
             After::Fetch(place) => self.check_file(place, out),
             After::AnswerAsk(peer, ask) => self.on_piece_ask(peer, ask, out),
             After::Serve(peer, ask) => self.serve(peer, ask, out),
             After::Report(event) => out.push(Output::Report(event)),
-            After::Policies(gate) => self.put_in_force(*gate, out),
+            After::Policies(gate) => self.put_policies_in_force(*gate, out),
             After::Recovered => self.on_recovered(out),
             After::Publish(note) => self.publish(note, out),
             After::Offer(peer, tries) => self.show_published(peer, tries, out),
@@ -232,7 +241,7 @@ impl Hub {
 
     /// Sends a message that rests on nothing but what is durable already.
     pub(super) fn transmit_control(&mut self, peer: HubId, control: Control, out: &mut Vec<Output>) {
-        if self.is_connected(peer) {
+        if self.is_connected(peer) && self.may_tell(peer, &control) {
             out.push(Output::Transmit(peer, Outbound::control(peer, control)));
         }
     }

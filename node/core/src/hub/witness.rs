@@ -273,8 +273,11 @@ impl Hub {
         out: &mut Vec<Output>,
     ) -> Result<(), PeerFault> {
         let ours = |offer: &Offer| offer.request == request;
-        let Some(offer) = self.witness.offers.remove(&peer).filter(ours) else {
-            // An answer to a request of an earlier tick or connection.
+        // An answer to a request of an earlier tick or connection; the newer one waits for its own.
+        if !self.witness.offers.get(&peer).is_some_and(ours) {
+            return Ok(());
+        }
+        let Some(offer) = self.witness.offers.remove(&peer) else {
             return Ok(());
         };
         let reply = AddCheckpointReply::parse(status, body).map_err(|error| PeerFault::of(&error))?;

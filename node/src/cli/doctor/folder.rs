@@ -6,10 +6,11 @@ use std::path::Path;
 
 use rustix::process::geteuid;
 use testudo_policies::gate::Gate;
-use testudo_protocol::charter::Charter;
+use testudo_protocol::charter::{Charter, Governance};
 use testudo_protocol::id::Timestamp;
 
 use crate::cli::chain;
+use crate::cli::outcome::Failure;
 use crate::folder::{FolderError, HubFolder};
 use crate::health::{Finding, expiry};
 use crate::process;
@@ -18,10 +19,17 @@ use crate::store::Anchor;
 /// Permissions of anybody but the owner.
 const OTHERS: u32 = 0o077;
 
-pub(super) fn look(folder: &HubFolder, now: Timestamp) -> Vec<Finding> {
+/// `known` is what the hub knows of the charter by now.
+pub(super) fn look(folder: &HubFolder, known: Result<Governance, Failure>, now: Timestamp) -> Vec<Finding> {
     let mut findings = vec![data(&folder.config.data), anchor(folder)];
     findings.extend(secrets(folder));
-    match folder.charter() {
+    let founding = folder.founding();
+    // Where the database cannot be read, which is found elsewhere, what was accepted says more than nothing.
+    let seen = founding.and_then(|founding| {
+        let charter = known.unwrap_or(founding).charter(now);
+        folder.seen_through_own_acts(&charter)
+    });
+    match seen {
         Ok(charter) => {
             findings.push(age(&charter, now));
             findings.push(membership(folder, &charter));
@@ -108,7 +116,7 @@ fn age(charter: &Charter, now: Timestamp) -> Finding {
         now,
         (
             "nothing is released or received but governance",
-            "have the voters sign a new version, and accept it: testudo charter accept",
+            "have the voters sign a new version: testudo charter propose --renew",
         ),
     )
 }

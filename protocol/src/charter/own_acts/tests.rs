@@ -45,7 +45,7 @@ fn tag(keys: &OperationalKeys) -> KeyTag {
 fn followed(charter: &Charter, acts: &[&OwnAct]) -> Charter {
     let mut known = OwnActs::default();
     for act in acts {
-        assert_eq!(known.take((*act).clone(), charter), Ok(Taken::Extended));
+        assert_eq!(known.take((*act).clone(), charter), Ok(OwnTaken::Extended));
     }
     charter.with_own_acts(&known)
 }
@@ -57,14 +57,12 @@ fn a_rotation_replaces_the_keys_and_the_old_ones_count_for_their_time() {
     let view = followed(&charter, &[&act(&charter, None, certify(new.clone()))]);
     let member = view.member(hub("FR")).unwrap();
     assert_eq!(member.keys.operational(), new);
-    assert_eq!(
-        member.keys.governance,
-        charter.member(hub("FR")).unwrap().keys.governance
-    );
     assert_eq!(member.certificate.counter, 2);
-    assert_eq!(
-        (view.version(), view.fingerprint()),
-        (charter.version(), charter.fingerprint())
+    assert_eq!(view.version(), charter.version(), "nobody has voted");
+    assert_ne!(
+        view.fingerprint(),
+        charter.fingerprint(),
+        "no permit that was given before stands any more"
     );
 
     let named = |keys: &OperationalKeys, made| view.signing_key_named(hub("FR"), tag(keys), made).map(|_| ());
@@ -151,14 +149,14 @@ fn whoever_leaves_has_left() {
     let back = act(&charter, Some(&exit), certify(operational(7)));
     assert!(matches!(
         known.take(back, &charter),
-        Err(TakeError::TooMany { .. })
+        Err(OwnTakeError::TooMany { .. })
     ));
     let lost = act(
         &charter,
         Some(&exit),
         revoke(KeyKind::Payload, &operational(1), MADE),
     );
-    assert_eq!(known.take(lost, &charter), Ok(Taken::Extended));
+    assert_eq!(known.take(lost, &charter), Ok(OwnTaken::Extended));
 }
 
 #[test]
@@ -169,9 +167,9 @@ fn two_acts_at_one_place_hold_the_member_and_both_are_kept() {
         act(&charter, None, OwnDeed::Exit),
     );
     let mut known = OwnActs::default();
-    assert_eq!(known.take(one.clone(), &charter), Ok(Taken::Extended));
-    assert_eq!(known.take(one.clone(), &charter), Ok(Taken::Known));
-    assert_eq!(known.take(other.clone(), &charter), Ok(Taken::Split));
+    assert_eq!(known.take(one.clone(), &charter), Ok(OwnTaken::Extended));
+    assert_eq!(known.take(one.clone(), &charter), Ok(OwnTaken::Known));
+    assert_eq!(known.take(other.clone(), &charter), Ok(OwnTaken::Split));
     let split = known.chain(hub("FR")).unwrap().split().unwrap();
     assert_eq!((&split.one, &split.other), (&one, &other));
     let view = charter.with_own_acts(&known);
@@ -179,7 +177,7 @@ fn two_acts_at_one_place_hold_the_member_and_both_are_kept() {
     assert_eq!(view.member(hub("MD")).unwrap().status, Status::Active);
     // No later act makes the choice.
     let later = act(&charter, Some(&one), OwnDeed::Exit);
-    assert_eq!(known.take(later, &charter), Ok(Taken::Known));
+    assert_eq!(known.take(later, &charter), Ok(OwnTaken::Known));
     // Whoever asks gets both, and holds the member too.
     let mut told = OwnActs::default();
     for bytes in known.from(hub("FR"), OwnHead::SPLIT) {
@@ -200,7 +198,7 @@ fn an_act_that_points_back_to_another_history_is_as_good_as_two() {
     let behind_other = act(&charter, Some(&other), OwnDeed::Exit);
     let mut known = OwnActs::default();
     known.take(one, &charter).unwrap();
-    assert_eq!(known.take(behind_other, &charter), Ok(Taken::Split));
+    assert_eq!(known.take(behind_other, &charter), Ok(OwnTaken::Split));
 }
 
 #[test]
@@ -211,23 +209,23 @@ fn a_gap_is_asked_for_and_foreign_acts_change_nothing() {
     let two = act(&charter, Some(&one), OwnDeed::Exit);
     let ahead = known.take(two.clone(), &charter);
     assert!(
-        matches!(ahead, Err(TakeError::Ahead { expected: 2, .. })),
+        matches!(ahead, Err(OwnTakeError::Ahead { expected: 2, .. })),
         "{ahead:?}"
     );
 
     let mut fields = one.fields().clone();
     let forged = OwnAct::sign(fields.clone(), &SigningKey::from_seed([9; 32]), charter.realm()).unwrap();
-    assert!(matches!(known.take(forged, &charter), Err(TakeError::Act(_))));
+    assert!(matches!(known.take(forged, &charter), Err(OwnTakeError::Act(_))));
     fields.member = hub("SE");
     let stranger = OwnAct::sign(fields, &root_key(1), charter.realm()).unwrap();
     assert!(matches!(
         known.take(stranger, &charter),
-        Err(TakeError::NotAMember { .. })
+        Err(OwnTakeError::NotAMember { .. })
     ));
     let stolen = act(&charter, None, certify(operational(2)));
     let taken = known.take(stolen, &charter);
     assert!(
-        matches!(taken, Err(TakeError::KeyTaken { owner, .. }) if owner == hub("EEAS")),
+        matches!(taken, Err(OwnTakeError::KeyTaken { owner, .. }) if owner == hub("EEAS")),
         "{taken:?}"
     );
     assert_eq!(known.heads().count(), 0);
@@ -264,13 +262,13 @@ fn a_chain_is_bounded_and_the_last_places_are_for_taking_away() {
     let mut last: Option<OwnAct> = None;
     for _ in 0..OWN_ACTS_MAX - RESERVED {
         let next = act(&charter, last.as_ref(), certify(operational(7)));
-        assert_eq!(known.take(next.clone(), &charter), Ok(Taken::Extended));
+        assert_eq!(known.take(next.clone(), &charter), Ok(OwnTaken::Extended));
         last = Some(next);
     }
     let more = act(&charter, last.as_ref(), certify(operational(7)));
     assert!(matches!(
         known.take(more, &charter),
-        Err(TakeError::TooMany { .. })
+        Err(OwnTakeError::TooMany { .. })
     ));
     for _ in 0..RESERVED {
         let next = act(
@@ -278,12 +276,12 @@ fn a_chain_is_bounded_and_the_last_places_are_for_taking_away() {
             last.as_ref(),
             revoke(KeyKind::Ledger, &operational(1), MADE),
         );
-        assert_eq!(known.take(next.clone(), &charter), Ok(Taken::Extended));
+        assert_eq!(known.take(next.clone(), &charter), Ok(OwnTaken::Extended));
         last = Some(next);
     }
     let more = act(&charter, last.as_ref(), OwnDeed::Exit);
     assert!(matches!(
         known.take(more, &charter),
-        Err(TakeError::TooMany { .. })
+        Err(OwnTakeError::TooMany { .. })
     ));
 }

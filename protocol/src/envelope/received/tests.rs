@@ -483,7 +483,7 @@ fn a_resealed_envelope_opens_beside_its_original_outer_part() {
 
 #[test]
 fn suite_one_is_read_where_the_charter_names_it_and_nowhere_else() {
-    let (mut document, all) = crate::fixture::document();
+    let (mut founding, all) = crate::fixture::founding();
     let (charter, _) = charter();
     let body = bundle(GREEN);
     let list = recipients(&["EEAS"]);
@@ -503,9 +503,12 @@ fn suite_one_is_read_where_the_charter_names_it_and_nowhere_else() {
     };
     assert_eq!(open(&charter).unwrap().bundle().bytes(), bundle(GREEN));
 
-    document.suites = vec![Suite::Hybrid];
-    let file = crate::fixture::signed(&document, &[("FR", &all[0]), ("EEAS", &all[1])]);
-    let strict = Charter::verify(&file).unwrap();
+    founding.suites = vec![Suite::Hybrid];
+    let notes = crate::fixture::signed(founding, &[("FR", &all[0]), ("EEAS", &all[1])]);
+    let founded = crate::fixture::FOUNDED;
+    let strict = crate::charter::Governance::found(&notes, founded)
+        .unwrap()
+        .charter(founded);
     let found = open(&strict).unwrap_err();
     let suite = SignedPartError::Suite {
         found: Suite::Classical,
