@@ -17,7 +17,7 @@ use crate::dice::Dice;
 use crate::federation::{BEGIN, Federation, VOTERS, hub};
 
 /// Seeds by default: some seconds of them. `TESTUDO_CHARTER_SEEDS=10000` takes longer.
-const SEEDS: u64 = 5;
+const SEEDS: u64 = 2;
 
 /// Steps of one run.
 const STEPS: u64 = 60;
