@@ -25,6 +25,7 @@ const FORMAT: u8 = 1;
 const NONCE_BYTES: usize = 24;
 const VALUE_LABEL: &[u8] = b"testudo/vault/value/v1\0";
 const ROW_LABEL: &[u8] = b"testudo/vault/row/v1\0";
+const JOINT_LABEL: &[u8] = b"testudo/vault/joint/v1\0";
 
 /// The key that a hub's database is sealed under. Wiped on drop; not `Clone`.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -78,6 +79,11 @@ impl StorageKey {
     /// Draws a fresh key.
     pub fn generate(entropy: &mut Entropy) -> Self {
         Self::from_bytes(entropy.bytes32())
+    }
+
+    /// The key that takes both this one and `other` to make: what is sealed under it is lost with either.
+    pub fn joined_with(&self, other: &[u8; 32]) -> Self {
+        Self::from_bytes(hmac_sha256(&self.secret, &[JOINT_LABEL, other]))
     }
 
     /// The 32 bytes, for writing a key file. Whoever has them reads the database.

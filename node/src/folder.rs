@@ -6,6 +6,7 @@
 //! DIR/keys/*                  secrets, one file for each purpose, readable by the owner alone
 //! DIR/keys/next/*             the keys of a rotation that is under way
 //! DIR/own-acts/N.act          what this hub has decided about its own keys, signed by its root key
+//! DIR/keys/openings/*         the keys of each week that the ledger's openings are sealed under
 //! DIR/charter/charter.packet  the first versions of the charter, as the operator accepted them
 //! DIR/charter/accepted        when that was
 //! DIR/governance/             the governance keys of a voter, until they are carried away
@@ -239,6 +240,11 @@ impl HubFolder {
             .collect()
     }
 
+    /// The folder of the keys that openings of the ledger are sealed under.
+    pub fn opening_keys(&self) -> PathBuf {
+        self.config.keys.join(OPENINGS)
+    }
+
     /// The charter as the operator of this hub accepted it; what has come since lies in the database.
     ///
     /// # Errors
@@ -295,6 +301,7 @@ const PAYLOAD_BYTES: usize = 64;
 
 const AUDIENCE: &str = "audience.key";
 const STORAGE: &str = "storage.key";
+const OPENINGS: &str = "openings";
 
 /// Reads every secret but the storage key; `ledger` is the one that lies in a token, if it does.
 fn read_keys(folders: &[&Path], ledger: Option<Arc<dyn Signer>>) -> Result<HubKeys, FolderError> {

@@ -9,12 +9,15 @@
 
 #[cfg(feature = "tap")]
 mod canary;
+mod disk;
 mod driver;
 mod rows;
+mod settle;
 mod start;
-mod unfinished;
 
+pub use disk::{Disk, Fatal};
 pub use driver::{HubHandle, Look, PolicyReader, Request, Stopped};
 pub use rows::load_rows;
-pub use start::{Running, StartError, load, start};
+pub use settle::{Effects, settle};
+pub use start::{Loaded, Running, StartError, load, restore, start};
 pub(crate) use start::{engine, policy_folder};

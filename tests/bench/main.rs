@@ -10,6 +10,7 @@
     reason = "measures time and writes the summary"
 )]
 
+mod ledger;
 mod policy;
 mod report;
 mod sealing;
@@ -21,7 +22,11 @@ use report::Report;
 /// An area: its name, and what measures it.
 type Area = (&'static str, fn(&mut Report));
 
-const AREAS: [Area; 2] = [("policy", policy::run), ("sealing", sealing::run)];
+const AREAS: [Area; 3] = [
+    ("ledger", ledger::run),
+    ("policy", policy::run),
+    ("sealing", sealing::run),
+];
 
 fn main() -> ExitCode {
     let only = std::env::args().nth(1).filter(|word| !word.is_empty());

@@ -18,16 +18,29 @@ mod vectors;
 
 mod cctv_age;
 mod envelope_files;
+mod full_disk;
 mod inflate;
 mod interchange;
+mod isolated;
 mod ledger_export;
 mod merkle;
 mod pkcs11;
+mod power;
 mod signed_note;
 mod skylight;
 mod stix;
 mod tessera;
 mod wycheproof;
+
+#[allow(dead_code, reason = "the simulation uses more of it")]
+#[path = "../simulation/dice.rs"]
+mod dice;
+#[allow(dead_code, reason = "the simulation uses more of it")]
+#[path = "../simulation/drafts.rs"]
+mod drafts;
+#[allow(dead_code, reason = "the simulation uses more of it")]
+#[path = "../simulation/federation.rs"]
+mod federation;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -35,7 +48,7 @@ use std::{env, fs};
 
 use report::{Report, Setting};
 
-const SUITES: [fn(&Setting) -> Report; 12] = [
+const SUITES: [fn(&Setting) -> Report; 14] = [
     merkle::run,
     tessera::run,
     skylight::run,
@@ -48,9 +61,16 @@ const SUITES: [fn(&Setting) -> Report; 12] = [
     pkcs11::run,
     stix::run,
     stix::run_disarm_ids,
+    power::run,
+    full_disk::run,
 ];
 
 fn main() -> ExitCode {
+    match env::args().nth(1).as_deref() {
+        Some(power::CHILD) => return power::child(),
+        Some(full_disk::CHILD) => return full_disk::child(),
+        _ => {}
+    }
     let setting = match setting() {
         Ok(setting) => setting,
         Err(problem) => {

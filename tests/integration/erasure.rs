@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use testudo::store::{Family, Store};
+use testudo::store::{Family, Store, StoreKeys};
 use testudo_crypto::vault::StorageKey;
+use testudo_protocol::week::Week;
 
 use crate::bundle::{self, HANDLING};
+use crate::contents::contents;
 use crate::federation::Federation;
 use crate::hub::Hub;
 use crate::program::finish;
@@ -24,9 +26,50 @@ fn storage_key(hub: &Hub) -> StorageKey {
     StorageKey::from_bytes(<[u8; 32]>::try_from(bytes.as_slice()).unwrap())
 }
 
+/// Everything that rows can be sealed under: the storage key, and the keys of openings.
+struct Keys {
+    storage: StorageKey,
+    openings: Vec<StorageKey>,
+}
+
+impl Keys {
+    /// Those that the hub holds at this moment.
+    fn held(hub: &Hub) -> Self {
+        let storage = storage_key(hub);
+        let mut openings = Vec::new();
+        for entry in fs::read_dir(hub.data.join("keys/openings")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "key") {
+                let bytes = fs::read(path).unwrap();
+                openings.push(storage.joined_with(&bytes.try_into().unwrap()));
+            }
+        }
+        Self { storage, openings }
+    }
+
+    /// Where the row of this name stands.
+    fn place(&self, family: Family, row: &[u8]) -> [u8; 32] {
+        self.storage.row_key(family.name(), row)
+    }
+
+    /// Whether some key opens these bytes as the row at this place.
+    fn open(&self, family: Family, place: &[u8; 32], sealed: &[u8]) -> bool {
+        let opens = |key: &StorageKey| key.open(family.name(), place, sealed).is_ok();
+        match family {
+            Family::Opening => self.openings.iter().any(opens),
+            _ => opens(&self.storage),
+        }
+    }
+}
+
 fn rows(hub: &Hub) -> Rows {
     let key = storage_key(hub);
-    let store = Store::open(&hub.data.join("store"), storage_key(hub), hub.code).unwrap();
+    let keys = StoreKeys {
+        storage: storage_key(hub),
+        openings: hub.data.join("keys/openings"),
+        week: Week::new(0),
+    };
+    let store = Store::open(&hub.data.join("store"), keys, hub.code).unwrap();
     let mut found = Rows::new();
     for family in FAMILIES {
         for (row, value) in store.scan(family).unwrap() {
@@ -39,18 +82,18 @@ fn rows(hub: &Hub) -> Rows {
     found
 }
 
-/// Those of the rows whose sealed form opens somewhere in the files of the folder.
-fn surviving(hub: &Hub, rows: &Rows) -> Vec<(Family, Vec<u8>)> {
-    let key = storage_key(hub);
+/// Those of the rows whose sealed form opens somewhere in the files of a folder under one of these keys.
+fn surviving(folder: &Path, keys: &[&Keys], rows: &Rows) -> Vec<(Family, Vec<u8>)> {
     let mut files = Vec::new();
-    read_all(&hub.data.join("store"), &mut files);
+    read_all(folder, &mut files);
     let opens = |family: Family, row: &[u8], length: usize| {
-        let place = key.row_key(family.name(), row);
+        // All of these keys are of one hub, whose storage key never changes.
+        let place = keys[0].place(family, row);
         files.iter().any(|file: &Vec<u8>| {
             let windows = file.windows(length);
             // What is sealed begins with random bytes: a run of zeros is the empty end of a file.
             let mut filled = windows.filter(|window| window.iter().take(8).any(|byte| *byte != 0));
-            filled.any(|window| key.open(family.name(), &place, window).is_ok())
+            filled.any(|window| keys.iter().any(|keys| keys.open(family, &place, window)))
         })
     };
     let found = rows
@@ -83,6 +126,9 @@ fn no_surviving_byte_opens_to_what_was_erased_and_it_does_not_come_back() {
     for code in ["EEAS", "FR"] {
         federation.hub_mut(code).kill();
         let before = rows(federation.hub(code));
+        let keys_before = Keys::held(federation.hub(code));
+        let backup = federation.folder().join(format!("{code}.backup"));
+        copy(&federation.hub(code).data.join("store"), &backup);
         federation.hub_mut(code).start();
         let hub = federation.hub(code);
         hub.wait_until_unfenced();
@@ -104,14 +150,28 @@ fn no_surviving_byte_opens_to_what_was_erased_and_it_does_not_come_back() {
                 "{code} erased no row of {family:?}"
             );
         }
-        assert_eq!(surviving(hub, &gone), Vec::new(), "{code}");
+        // Not even somebody who had kept the keys that were destroyed finds anything in what is left.
+        let (store, keys) = (hub.data.join("store"), Keys::held(hub));
+        let every = [&keys_before, &keys];
+        assert_eq!(surviving(&store, &every, &gone), Vec::new(), "{code}");
+        // And with the keys that are held now, no opening is found in a copy that was made before.
+        let openings: Rows = gone
+            .into_iter()
+            .filter(|((family, _), _)| *family == Family::Opening)
+            .collect();
+        assert_eq!(surviving(&backup, &[&keys], &openings), Vec::new(), "{code}");
+        assert_eq!(
+            surviving(&backup, &[&keys_before], &openings).len(),
+            openings.len(),
+            "{code}: the search finds what is there"
+        );
         // The search finds what is there: a row of the same kinds that was kept.
         let kept: Rows = after
             .into_iter()
             .filter(|((family, _), _)| *family == Family::Opening)
             .take(2)
             .collect();
-        assert_eq!(surviving(hub, &kept).len(), 2, "{code}");
+        assert_eq!(surviving(&store, &[&keys], &kept).len(), 2, "{code}");
 
         // The ledger still verifies, and says what was done.
         let audit = hub.audit();
@@ -149,4 +209,90 @@ fn no_surviving_byte_opens_to_what_was_erased_and_it_does_not_come_back() {
             .any(|one| one["state"] == "queued");
         (!waiting).then_some(())
     });
+}
+
+/// At the instant that the label names, every hub destroys what it has by itself, also one that was down then.
+#[test]
+fn expired_content_is_destroyed_by_every_holder_and_no_file_opens_to_it() {
+    let mut federation = Federation::of(&["FR", "EEAS"]);
+    federation.start();
+    let report = bundle::report(8, "Short-lived", "CANARY of the expiry");
+    let path = bundle::write(federation.folder(), "short-lived.json", &report);
+    let expires = seconds() + LIFE_SECONDS;
+    let fr = federation.hub("FR");
+    let flags = format!("{HANDLING} --tlp AMBER --rel-to EEAS --expires {expires}");
+    let item = fr.release(&path, &flags);
+    fr.wait_until_delivered();
+
+    let mut before = BTreeMap::new();
+    for code in ["FR", "EEAS"] {
+        federation.hub_mut(code).kill();
+        let hub = federation.hub(code);
+        let bodies: Rows = rows(hub)
+            .into_iter()
+            .filter(|((family, _), _)| matches!(family, Family::Body | Family::Envelope))
+            .collect();
+        assert!(bodies.keys().any(|(family, _)| *family == Family::Body), "{code}");
+        before.insert(code, bodies);
+    }
+    wait_until(PATIENCE, "its time is over", || {
+        (seconds() > expires).then_some(())
+    });
+    federation.start();
+    for code in ["FR", "EEAS"] {
+        let hub = federation.hub(code);
+        let list = if code == "FR" { "released" } else { "inbox" };
+        wait_until(PATIENCE, "it has expired", || {
+            let items = hub.answer(&[list]);
+            (items[0]["state"] == "expired").then_some(())
+        });
+    }
+    let fr = federation.hub("FR");
+    let purged = wait_until(PATIENCE, "EEAS has said so", || {
+        let holdings = fr.answer(&["status", "holdings", &item]);
+        Some(holdings).filter(|holdings| !holdings[0]["purged"].is_null())
+    });
+    assert_eq!(purged[0]["receiver"], "EEAS");
+    for code in ["FR", "EEAS"] {
+        federation.hub_mut(code).kill();
+        let hub = federation.hub(code);
+        let keys = Keys::held(hub);
+        let after = rows(hub);
+        let gone: Rows = before[code]
+            .iter()
+            .filter(|(row, _)| !after.contains_key(row))
+            .map(|(row, length)| (row.clone(), *length))
+            .collect();
+        let kinds: Vec<Family> = gone.keys().map(|(family, _)| *family).collect();
+        let expected = if code == "FR" {
+            // The envelope in which it left too; of that only the outer part stays.
+            vec![Family::Body, Family::Envelope]
+        } else {
+            vec![Family::Body]
+        };
+        assert_eq!(kinds, expected, "{code}");
+        assert_eq!(
+            surviving(&hub.data.join("store"), &[&keys], &gone),
+            Vec::new(),
+            "{code}"
+        );
+        assert_eq!(hub.audit()["kinds"]["purged"], 1, "{code}");
+    }
+}
+
+/// How long the item lives, in seconds: longer than its delivery takes.
+const LIFE_SECONDS: u64 = 8;
+
+fn seconds() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.unwrap().as_secs()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for (path, bytes) in contents(from) {
+        let target = to.join(path);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::write(target, bytes).unwrap();
+    }
 }

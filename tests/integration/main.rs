@@ -21,6 +21,7 @@ mod bad_input;
 mod charter;
 mod courier;
 mod delivery;
+mod disk;
 mod erasure;
 mod gate_off;
 mod health;

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use testudo::store::{Family, Store};
+use testudo::store::{Family, Store, StoreKeys};
 use testudo_core::records::KeyRow;
 use testudo_crypto::digest::hex;
 use testudo_crypto::vault::StorageKey;
 use testudo_protocol::charter::{Draft, Packet};
 use testudo_protocol::envelope::{Envelope, Suite};
+use testudo_protocol::week::Week;
 use testudo_protocol::wire;
 
 use crate::bundle::{HANDLING, assessment};
@@ -19,8 +20,12 @@ use crate::hub::Hub;
 /// The rows of one family of a hub that is stopped.
 fn rows(hub: &Hub, family: Family) -> Vec<Vec<u8>> {
     let key = fs::read(hub.data.join("keys/storage.key")).unwrap();
-    let key = StorageKey::from_bytes(<[u8; 32]>::try_from(key.as_slice()).unwrap());
-    let store = Store::open(&hub.data.join("store"), key, hub.code).unwrap();
+    let keys = StoreKeys {
+        storage: StorageKey::from_bytes(<[u8; 32]>::try_from(key.as_slice()).unwrap()),
+        openings: hub.data.join("keys/openings"),
+        week: Week::new(0),
+    };
+    let store = Store::open(&hub.data.join("store"), keys, hub.code).unwrap();
     let rows = store.scan(family).unwrap().into_iter();
     rows.map(|(_, value)| value.to_vec()).collect()
 }

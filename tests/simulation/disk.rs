@@ -1,6 +1,7 @@
 //! The stable storage of one hub: what a crash leaves behind, and nothing else.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -213,6 +214,12 @@ impl Disk {
         self.family(Family::Leaf)
             .map(|(_, value)| value.to_vec())
             .collect()
+    }
+
+    /// These leaves, one behind the other, if all of them are there.
+    pub fn leaves_in(&self, indices: Range<u64>) -> Option<Vec<u8>> {
+        let leaves = indices.map(|index| self.row(Family::Leaf, &key::index(index)));
+        Some(leaves.collect::<Option<Vec<&[u8]>>>()?.concat())
     }
 
     /// The openings of the ledger, by index.

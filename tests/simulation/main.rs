@@ -41,12 +41,14 @@ mod charter_model;
 mod controls;
 mod course;
 mod decisions;
+mod expiry;
 mod invariants;
 mod key_turns;
 mod onward;
 mod own_acts;
 mod regressions;
 mod rollback;
+mod room;
 mod second_person;
 
 use std::collections::BTreeMap;

@@ -57,6 +57,11 @@ impl World {
         match output {
             Output::Persist(batch, changes) => self.ask_disk(code, Job::Write(batch, changes)),
             Output::Load(load, family, key) => self.ask_disk(code, Job::Read(load, family, key)),
+            // As the process does it: nothing else is heard before it has been read.
+            Output::LoadLeaves(load, indices) => {
+                let leaves = self.station(code).disk.leaves_in(indices);
+                self.feed(code, Input::Loaded(load, leaves))?;
+            }
             Output::Seal(id, order) => {
                 let sealed = order.carry_out();
                 if let (Some(item), Ok(cipher)) = (order.item(), &sealed) {

@@ -163,11 +163,7 @@ impl TilePath {
         let TileKind::Hashes { level } = self.kind else {
             return None;
         };
-        let nodes = tree.nodes(
-            u32::from(level).checked_mul(8)?,
-            self.start(),
-            usize::from(self.width),
-        )?;
+        let nodes = tree.nodes(u32::from(level).checked_mul(8)?, self.start(), self.width)?;
         Some(nodes.iter().flat_map(|node| *node.as_bytes()).collect())
     }
 }

@@ -37,6 +37,7 @@ mod recovery;
 mod release;
 mod reseal;
 mod restore;
+mod room;
 mod serve;
 mod sources;
 mod step;
@@ -90,6 +91,7 @@ use recipient_key::WeeklyKey;
 use release::Job;
 use reseal::Resealing;
 pub use restore::{Anchor, HubConfig, RestoreError, Row};
+use room::Room;
 use step::Pending;
 pub use tick::{NEWEST_ROW, PUBLISHED_ROW};
 use witness::WitnessDesk;
@@ -182,6 +184,7 @@ pub struct Hub {
     loading: BTreeMap<LoadId, Loading>,
     packing: Option<Packing>,
     witness: WitnessDesk,
+    room: Room,
     checkpoint_size: u64,
     checkpoint_due: Timestamp,
     expiry_due: Timestamp,
@@ -232,7 +235,9 @@ enum Loading {
     /// An envelope of which only the outer part is to be left.
     Erasure(Box<erase::Erasure>),
     /// Leaves of a peer's ledger, for their owner.
-    Leaves(Box<mirror::GivingBack>),
+    Leaves(Box<mirror::Giving>),
+    /// Leaves of our own ledger, for a peer that keeps them.
+    OwnLeaves(Box<mirror::Giving>),
 }
 
 impl Hub {
@@ -257,6 +262,7 @@ impl Hub {
             Input::Blob(id, done) => self.on_blob(id, done, &mut out),
             Input::Policies(gate) => self.on_policies(*gate, &mut out),
             Input::Keys(keys) => self.on_keys(*keys, &mut out),
+            Input::Room(has_room) => self.on_room(has_room, &mut out),
             // Everything else here signs.
             Input::Tick if self.revoked => {
                 self.turn_charter(&mut out);
@@ -297,6 +303,7 @@ impl Hub {
             _ if self.is_fenced() => Err(self.fenced()),
             Command::OwnAct(bytes) => self.hand_in_own_act(id, &bytes, out),
             _ if self.revoked => Err(Refusal::KeyRevoked),
+            _ if self.is_full() && room::begins_work(&command) => Err(Refusal::StorageFull),
             Command::Release(command) => self.ask_release(id, command, out),
             Command::KeepDraft(draft) => self.keep_draft(id, draft, out),
             Command::ReviewDraft { draft, person } => {
@@ -355,6 +362,9 @@ impl Hub {
         }
         let result = match Message::decode(frame) {
             Ok(message) if !self.may_hear(peer, &message) => return,
+            Ok(Message::Content(_) | Message::Resealed(_)) if self.is_full() => {
+                return self.turn_away(peer, out);
+            }
             Ok(Message::Content(bytes)) => Envelope::decode(&bytes)
                 .map_err(|error| PeerFault::of(&error))
                 .and_then(|envelope| self.on_envelope(peer, envelope, &bytes, out)),

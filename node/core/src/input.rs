@@ -48,6 +48,8 @@ pub enum Input {
     Sealed(SealId, Result<Vec<u8>, SealError>),
     /// Work on the file of an attachment has been done.
     Blob(BlobJobId, BlobDone),
+    /// Whether the disk has room for new work.
+    Room(bool),
     /// Other policies under the same charter are put in force.
     Policies(Box<Gate>),
     /// Other keys of this hub are in place, and its newest act certifies them.

@@ -1,5 +1,6 @@
 //! What a hub wants done, in order.
 
+use std::ops::Range;
 use testudo_protocol::charter::{Chain, Status};
 use testudo_protocol::id::{CharterVersion, Hash, HubId, ItemRef};
 use testudo_protocol::receipt::Act;
@@ -19,6 +20,9 @@ pub enum Output {
     Persist(BatchId, Vec<Change>),
     /// Read a row and answer with [`crate::input::Input::Loaded`].
     Load(LoadId, Family, Vec<u8>),
+    /// Read leaves of this hub's own ledger and answer with [`crate::input::Input::Loaded`]: all of them, one behind the
+    /// other, or nothing if one is not there.
+    LoadLeaves(LoadId, Range<u64>),
     /// Seal and answer with [`crate::input::Input::Sealed`].
     Seal(SealId, SealOrder),
     /// Work on the file of an attachment and answer with [`crate::input::Input::Blob`]. In its own time: what comes after
@@ -313,6 +317,16 @@ pub enum Event {
         item: ItemRef,
         /// Which, from 0.
         number: u32,
+    },
+    /// The disk has become too full for new work, or has room again.
+    Room {
+        /// Which of the two.
+        has_room: bool,
+    },
+    /// The disk has no room for what a peer sent: it keeps that, and sends it again.
+    TurnedAway {
+        /// Who.
+        peer: HubId,
     },
     /// Enough peers have answered, and all they hold of ours is here: the hub signs and releases again.
     Unfenced {

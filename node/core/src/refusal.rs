@@ -299,6 +299,11 @@ pub enum Refusal {
         /// Whose.
         originator: HubId,
     },
+    /// The disk is too full for new work.
+    #[error(
+        "the disk of this hub is nearly full, nothing new is released or taken; make room, it goes on by itself"
+    )]
+    StorageFull,
     /// Sealing failed, or a structure is over the limit: ours to mend.
     #[error("{what}; this is a defect, please report it")]
     Internal {
@@ -460,6 +465,7 @@ impl Refusal {
             Self::OwnAct(_) => "own-act",
             Self::KeyRevoked => "key-revoked",
             Self::InDoubt { .. } => "in-doubt",
+            Self::StorageFull => "storage-full",
             Self::Internal { .. } => "internal",
         }
     }
@@ -514,8 +520,9 @@ impl Refusal {
             | Self::TooManyFetches { .. }
             | Self::Fenced { .. }
             | Self::ClockOff { .. }
-            | Self::TooManyDrafts { .. }
-            | Self::KeyRevoked => RefusalKind::Later,
+            | Self::KeyRevoked
+            | Self::StorageFull
+            | Self::TooManyDrafts { .. } => RefusalKind::Later,
             Self::Internal { .. } => RefusalKind::Internal,
         }
     }

@@ -440,6 +440,8 @@ pub struct Status {
     pub policies: Hash,
     /// Whether it may not sign or release.
     pub fenced: bool,
+    /// Whether its disk is so full that nothing new is released or taken.
+    pub storage_full: bool,
     /// Why, and what is missing.
     pub fence: Option<FenceView>,
     /// Entries in the ledger.

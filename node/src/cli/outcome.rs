@@ -9,7 +9,7 @@ use crate::api::{ErrorBody, Problem};
 use crate::config::ConfigError;
 use crate::folder::FolderError;
 use crate::process::StartError;
-use crate::store::{HoldAnchorError, OpenError, ReadSecretError};
+use crate::store::{HoldAnchorError, OpenError, ReadError, ReadSecretError};
 use crate::transport;
 
 /// Exit codes, as in sysexits where there is one.
@@ -89,7 +89,11 @@ impl From<StartError> for Failure {
             StartError::HoldAnchor(HoldAnchorError::InUse { .. }) => (exit::LATER, "anchor-in-use"),
             StartError::HoldAnchor(_) => (exit::CANNOT_CREATE, "anchor-lock"),
             StartError::Open(OpenError::NotWritable { .. }) => (exit::CANNOT_CREATE, "folder-not-writable"),
-            StartError::Open(_) | StartError::Read(_) | StartError::Anchor(_) => (exit::DATA, "database"),
+            StartError::Open(OpenError::OpeningKeys(_)) => (exit::PERMISSION, "opening-keys"),
+            StartError::Read(ReadError::NoOpeningKey { .. }) => (exit::CONFIG, "opening-key-missing"),
+            StartError::Open(_) | StartError::Read(_) | StartError::Anchor(_) | StartError::Unfinished(_) => {
+                (exit::DATA, "database")
+            }
             StartError::Blobs(_) => (exit::CANNOT_CREATE, "folder-not-writable"),
             StartError::Policies(_) | StartError::Gate(_) | StartError::Restore(_) => (exit::CONFIG, "start"),
             StartError::Approval { .. } | StartError::ReadApproval { .. } => (exit::CONFIG, "approval"),
@@ -106,7 +110,10 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
+        // Libraries add lines and full stops.
         let cause_text = cause.to_string();
+        let words: Vec<&str> = cause_text.split_whitespace().collect();
+        let cause_text = words.join(" ").trim_end_matches('.').to_owned();
         if !text.contains(&cause_text) {
             text.push_str(": ");
             text.push_str(&cause_text);

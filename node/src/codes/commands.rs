@@ -134,6 +134,16 @@ pub(super) const CODES: &[Code] = &[
         "Mount the right folder, or restore it. Nothing was changed, and no empty database was put in its place.",
     ),
     code(
+        "opening-keys",
+        "The folder of opening keys, under which the ledger's meaning is sealed, or a file in it cannot be used.",
+        "The sentence names the file: give it to the hub's user with mode 0600, its folder with mode 0700, or restore it.",
+    ),
+    code(
+        "opening-key-missing",
+        "A key that openings of the ledger are sealed under is gone, and no erasure has destroyed it.",
+        "Restore the file that the sentence names from the backup of `keys/openings`, and start again.",
+    ),
+    code(
         "anchor-in-use",
         "Another process stands at the same anchor: this folder is a copy of that of a running hub.",
         "Stop that hub first; the sentence names its process. Never run two copies of one hub.",
@@ -155,7 +165,7 @@ pub(super) const CODES: &[Code] = &[
     ),
     code(
         "network",
-        "The hub cannot listen on its address, most often because another process has the UDP port.",
+        "The hub cannot listen on its address, most often because another process has its UDP or TCP port.",
         "Stop that process or set another `network.listen`.",
     ),
     code(

@@ -40,7 +40,7 @@ pub(super) const CODES: &[Code] = &[
     ),
     code(
         "disk",
-        "The disk of the database is nearly full. Below 64 MiB no new work is taken, so that the database never meets a full disk.",
+        "The disk of the database is nearly full. Below 256 MiB no new work is taken, so that the database never meets a full disk.",
         "Make room. The hub goes on by itself.",
     ),
     code(

@@ -225,6 +225,11 @@ pub(super) const CODES: &[Code] = &[
         "Give it new keys: `testudo key rotate`.",
     ),
     code(
+        "storage-full",
+        "The disk of the hub is nearly full, so that nothing new is released, forwarded, consented to or fetched.",
+        "Make room; the hub goes on by itself. Withdrawals and erasures are carried out meanwhile.",
+    ),
+    code(
         "in-doubt",
         "The item was signed with a key that its originator has revoked since.",
         "Ask the originator for a new version. The item is kept, and not passed on.",

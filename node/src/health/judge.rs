@@ -46,7 +46,7 @@ pub(super) fn problems(hub: &Status, around: &Circumstances) -> Vec<Finding> {
     found.extend(fence(hub));
     found.extend(hub.peers.iter().filter_map(unproven));
     found.extend(time(around));
-    found.extend(around.disk.as_ref().map(Disk::finding));
+    found.extend(disk(hub, around));
     found.extend(ends(hub, around.now));
     found.extend(recipient_key(hub, around.now));
     found.extend(checkpoint(hub, around));
@@ -131,6 +131,19 @@ fn unproven(peer: &PeerView) -> Option<Finding> {
             ),
         )
     })
+}
+
+/// How the disk is now, and how the hub found it when it last looked: it may have been told less than we are.
+fn disk(hub: &Status, around: &Circumstances) -> Option<Finding> {
+    let now = around.disk.as_ref().map(Disk::finding);
+    if hub.storage_full && now.as_ref().is_none_or(|finding| finding.level < Level::Fail) {
+        return Some(Finding::fail(
+            "disk",
+            "the hub found too little room on the disk of its database, or could not ask: no new work is taken",
+            "make room on that disk; the hub goes on by itself",
+        ));
+    }
+    now
 }
 
 fn time(around: &Circumstances) -> Option<Finding> {

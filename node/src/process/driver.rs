@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
 
 use testudo_core::blob::BlobId;
 use testudo_core::hub::Hub;
 use testudo_core::input::{Command, CommandId, Input};
 use testudo_core::keys::HubKeys;
-use testudo_core::output::{Change, Event, Output};
+use testudo_core::output::{Event, Output};
 use testudo_core::refusal::Refusal;
 use testudo_core::views::Reply;
 use testudo_crypto::keys::VerifyingKey;
@@ -19,13 +18,14 @@ use testudo_protocol::id::HubId;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
 
+use super::disk::{Disk, Fatal};
+use super::settle::{Effects, settle};
 use super::start::peers;
-use super::{rows, unfinished};
 use crate::blobs::{BlobWorker, Staging};
 use crate::clock;
 use crate::folder::FolderError;
-use crate::store::{Anchor, Mark, Store};
-use crate::telemetry::{Counter, Timing, count, count_timing};
+use crate::store::Store;
+use crate::telemetry::{Counter, count};
 use crate::transport::{Transport, TransportEvent};
 
 /// Requests that may wait for the hub thread; more are pushed back on those who ask.
@@ -33,6 +33,10 @@ const REQUESTS_MAX: usize = 256;
 
 /// Requests taken in one round, so that their writes share one flush.
 const ROUND_MAX: usize = 64;
+
+/// Content taken in one round, in bytes, but for its last request: the disk is looked at between rounds, and
+/// has to have room for all that one of them stores.
+const ROUND_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// A look at the hub and its database, carried out on the hub thread.
 pub type Look = Box<dyn FnOnce(&Hub, &Store) + Send>;
@@ -55,6 +59,17 @@ pub enum Request {
     Blob,
     /// Sign what there is and end.
     Stop,
+}
+
+impl Request {
+    /// About how much of it may have to be stored, in bytes.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Network(TransportEvent::Frame { bytes, .. }) => bytes.len(),
+            Self::Command(Command::Release(release), _) => release.draft.bundle.len(),
+            _ => 0,
+        }
+    }
 }
 
 /// The way to a running hub; cheap to clone.
@@ -196,14 +211,8 @@ impl HubHandle {
 /// Everything that the hub thread owns.
 pub(super) struct Driver {
     pub(super) hub: Hub,
-    pub(super) store: Store,
-    pub(super) anchor: Anchor,
-    pub(super) anchored: u64,
-    pub(super) transport: Transport,
-    #[cfg(feature = "tap")]
-    pub(super) canaries: Option<super::canary::Canaries>,
-    pub(super) blobs: BlobWorker,
-    pub(super) waiting: BTreeMap<CommandId, Waiting>,
+    pub(super) disk: Disk,
+    pub(super) shell: Shell,
     pub(super) commands: u64,
     /// Who waits to hear that policies are in force.
     pub(super) activations: Vec<oneshot::Sender<()>>,
@@ -216,22 +225,13 @@ pub(super) struct Waiting {
     staged: Vec<BlobId>,
 }
 
-/// Why the hub thread ended the process: an effect that must not be retried has failed.
-#[derive(Debug, thiserror::Error)]
-#[error("{what}; the hub stops so that nothing is acknowledged that is not on disk")]
-pub(super) struct Fatal {
-    what: &'static str,
-    #[source]
-    source: Box<dyn std::error::Error + Send + Sync>,
-}
-
-impl Fatal {
-    fn because<E: std::error::Error + Send + Sync + 'static>(what: &'static str) -> impl FnOnce(E) -> Self {
-        move |source| Self {
-            what,
-            source: Box::new(source),
-        }
-    }
+/// What surrounds the hub but for its disk.
+pub(super) struct Shell {
+    pub(super) transport: Transport,
+    #[cfg(feature = "tap")]
+    pub(super) canaries: Option<super::canary::Canaries>,
+    pub(super) blobs: BlobWorker,
+    pub(super) waiting: BTreeMap<CommandId, Waiting>,
 }
 
 impl Driver {
@@ -249,14 +249,18 @@ impl Driver {
             let mut inputs = VecDeque::new();
             let mut next = Some(first);
             let mut stop = false;
+            let mut bytes = 0;
             while let Some(request) = next.take() {
                 stop |= matches!(request, Request::Stop);
+                bytes += request.bytes();
                 inputs.extend(self.input(request));
-                if inputs.len() < ROUND_MAX && !stop {
+                if inputs.len() < ROUND_MAX && bytes < ROUND_BYTES_MAX && !stop {
                     next = requests.try_recv().ok();
                 }
             }
             inputs.extend(self.blobs_done()?);
+            // Ahead of the work that it is about.
+            inputs.push_front(Input::Room(self.disk.store().has_room()));
             self.settle(inputs, Vec::new())?;
             for done in self.activations.drain(..) {
                 // Whoever asked may have gone; the policies are in force all the same.
@@ -271,7 +275,7 @@ impl Driver {
 
     /// What the thread of attachments has done by now.
     fn blobs_done(&self) -> Result<Vec<Input>, Fatal> {
-        let done = self.blobs.take_done().into_iter();
+        let done = self.shell.blobs.take_done().into_iter();
         done.map(|(id, result)| {
             let done = result.map_err(Fatal::because("a file of an attachment cannot be used"))?;
             Ok(Input::Blob(id, done))
@@ -285,11 +289,11 @@ impl Driver {
                 self.commands = self.commands.wrapping_add(1);
                 let id = CommandId(self.commands);
                 let staged = staged(&command);
-                self.waiting.insert(id, Waiting { reply, staged });
+                self.shell.waiting.insert(id, Waiting { reply, staged });
                 Some(Input::Command(id, command))
             }
             Request::Read(look) => {
-                look(&self.hub, &self.store);
+                look(&self.hub, self.disk.store());
                 None
             }
             Request::Activate(gate, done) => {
@@ -299,70 +303,27 @@ impl Driver {
             }
             Request::Network(event) => network_input(event),
             Request::Rekey(keys) => Some(Input::Keys(keys)),
-            Request::Tick => Some(Input::Tick),
+            Request::Tick => {
+                self.disk.begin_week(clock::now());
+                Some(Input::Tick)
+            }
             // Its results are taken with every round.
             Request::Blob => None,
             Request::Stop => Some(Input::Stop),
         }
     }
 
-    /// Moves the core until nothing is left to do.
-    fn settle(&mut self, mut inputs: VecDeque<Input>, mut outputs: Vec<Output>) -> Result<(), Fatal> {
-        loop {
-            while let Some(input) = inputs.pop_front() {
-                outputs.extend(self.hub.handle(clock::now(), input));
-            }
-            if outputs.is_empty() {
-                return Ok(());
-            }
-            let mut changes = Vec::new();
-            let mut batches = Vec::new();
-            for output in outputs.drain(..) {
-                match output {
-                    Output::Persist(batch, wanted) => {
-                        changes.extend(wanted);
-                        batches.push(batch);
-                    }
-                    Output::Load(id, family, key) => {
-                        // A row may have been written in this very round.
-                        self.flush(std::mem::take(&mut changes))?;
-                        let row = self.store.get(rows::family(family), &key);
-                        let row = row.map_err(Fatal::because("the database cannot be read"))?;
-                        inputs.push_back(Input::Loaded(id, row.map(|row| row.to_vec())));
-                    }
-                    other => inputs.extend(self.carry_out(other)?),
-                }
-            }
-            self.flush(changes)?;
-            inputs.extend(batches.into_iter().map(Input::Persisted));
-        }
+    fn settle(&mut self, inputs: VecDeque<Input>, outputs: Vec<Output>) -> Result<(), Fatal> {
+        let (hub, disk, shell) = (&mut self.hub, &mut self.disk, &mut self.shell);
+        settle(hub, disk, shell, &clock::now, inputs, outputs)
     }
+}
 
-    /// One synced write; a crash before it returns leaves all of the round or nothing of it.
-    fn flush(&self, changes: Vec<Change>) -> Result<(), Fatal> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let (mut write, purge) = rows::changes(changes);
-        // What has to be purged is written down in the same batch: a crash before it is done is made up for at
-        // the next start.
-        write.extend(unfinished::note(&purge));
-        let began = Instant::now();
-        self.store
-            .write(&write)
-            .map_err(Fatal::because("the database cannot be written"))?;
-        count_timing(Timing::Write, began.elapsed());
-        if purge.is_empty() {
-            return Ok(());
-        }
-        unfinished::purge(&self.store, &purge)
-            .map_err(Fatal::because("erased content cannot be removed from the files"))
-    }
-
-    fn carry_out(&mut self, output: Output) -> Result<Option<Input>, Fatal> {
+impl Effects for Shell {
+    fn carry_out(&mut self, hub: &Hub, output: Output) -> Result<Option<Input>, Fatal> {
         match output {
-            // Both are taken care of by the caller, which groups them.
-            Output::Persist(..) | Output::Load(..) => {}
+            // What concerns the disk is done by the caller, in its order.
+            Output::Persist(..) | Output::Load(..) | Output::LoadLeaves(..) | Output::Anchor { .. } => {}
             Output::Seal(id, order) => {
                 let sealed = order.carry_out();
                 #[cfg(feature = "tap")]
@@ -375,11 +336,7 @@ impl Driver {
                 }
             }
             Output::Disconnect(peer) => self.transport.disconnect(peer.as_str()),
-            Output::Peers => {
-                let list = peers(self.hub.gate().charter(), self.hub.me());
-                self.transport.set_peers(list);
-            }
-            Output::Anchor { size, root, note } => self.replace_anchor(size, &root, note)?,
+            Output::Peers => self.transport.set_peers(peers(hub.gate().charter(), hub.me())),
             Output::Reply(id, reply) => {
                 if let Some(waiting) = self.waiting.remove(&id) {
                     if reply.is_err() && !waiting.staged.is_empty() {
@@ -398,7 +355,9 @@ impl Driver {
         }
         Ok(None)
     }
+}
 
+impl Shell {
     fn destroy_blobs(&self, blobs: Vec<BlobId>) -> Result<(), Fatal> {
         self.blobs
             .destroy(blobs)
@@ -416,22 +375,6 @@ impl Driver {
                 .record(item, cipher)
                 .map_err(Fatal::because("the tap cannot be written"))?;
         }
-        Ok(())
-    }
-
-    /// The batch behind this checkpoint is on disk; only now may the anchor name it.
-    fn replace_anchor(&mut self, size: u64, root: &str, note: Vec<u8>) -> Result<(), Fatal> {
-        let root = testudo_crypto::digest::unhex(root).and_then(|root| <[u8; 32]>::try_from(root).ok());
-        let note = String::from_utf8(note).unwrap_or_default();
-        let mark = Mark {
-            size,
-            root: root.unwrap_or_default(),
-            note,
-        };
-        self.anchor
-            .replace(self.anchored, mark)
-            .map_err(Fatal::because("the anchor cannot be replaced"))?;
-        self.anchored = size;
         Ok(())
     }
 }
@@ -561,6 +504,15 @@ fn report(event: &Event) {
         }
         Event::Behind { peer, size } => {
             error!(peer = %peer, tree_size = *size, "peer holds a checkpoint that this hub signed and has lost; the hub is fenced");
+        }
+        Event::Room { has_room: true } => info!("the disk has room again, new work is taken"),
+        Event::Room { has_room: false } => {
+            error!(
+                "the disk is nearly full: nothing new is released or taken, and peers get no receipts; make room"
+            );
+        }
+        Event::TurnedAway { peer } => {
+            warn!(peer = %peer, "an envelope was not taken, the disk is nearly full; the peer keeps it");
         }
         Event::Unfenced { heard } => {
             info!(count = *heard, "peers have answered, the hub signs and releases");

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use testudo_core::hub::{Anchor as CoreAnchor, Hub, HubConfig, RestoreError, restore_governance};
+use testudo_core::hub::{Anchor as CoreAnchor, Hub, HubConfig, RestoreError, Row, restore_governance};
+use testudo_core::keys::HubKeys;
 use testudo_core::output::Output;
 use testudo_crypto::digest::hex;
 use testudo_crypto::entropy::{Entropy, EntropyError};
@@ -14,20 +15,23 @@ use testudo_policies::engine::Engine;
 use testudo_policies::gate::{Approvals, Gate, GateError};
 use testudo_policies::layers::{LayerSource, Layers, PolicyFile};
 use testudo_policies::policy_set::LoadError;
-use testudo_protocol::charter::{Charter, KeyKind};
-use testudo_protocol::id::HubId;
+use testudo_protocol::charter::{Charter, Governance, KeyKind};
+use testudo_protocol::id::{HubId, Timestamp};
 use testudo_protocol::realm::Realm;
 use testudo_protocol::statement::{Accreditation, CryptoApproval, StatementError};
+use testudo_protocol::week::Week;
 use tracing::info;
 
-use super::driver::{Driver, Fatal, HubHandle, Readers, Request};
+use super::disk::{Disk, Fatal};
+use super::driver::{Driver, HubHandle, Readers, Request, Shell};
 use super::rows::load_rows;
-use super::unfinished::{self, FinishError};
 use crate::blobs::{BlobFolder, BlobFolderError, BlobWorker, Staging};
 use crate::clock;
 use crate::config::ApprovalFiles;
 use crate::folder::{FolderError, HubFolder};
-use crate::store::{Anchor, HoldAnchorError, OpenError, ReadAnchorError, ReadError, Store};
+use crate::store::{
+    Anchor, Claim, EraseError, HoldAnchorError, OpenError, ReadAnchorError, ReadError, Store, StoreKeys,
+};
 use crate::transport::{self, PeerEntry, Transport, TransportConfig};
 
 /// How often the core is told that time passes.
@@ -41,7 +45,10 @@ pub struct Running {
     thread: JoinHandle<Result<(), Fatal>>,
 }
 
-/// Why a hub does not start. Nothing is left running, and nothing was changed.
+/// Why a hub does not start. Nothing is left running, and no row of a database was changed.
+///
+/// Where there was no database, a port that is taken or may not be used is found out before one is made. What the
+/// network refuses for another reason, or in the moment after that, leaves an empty one that the next start uses.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -56,7 +63,7 @@ pub enum StartError {
     Read(#[from] ReadError),
     /// An erasure that a crash interrupted.
     #[error("an erasure that was interrupted cannot be finished")]
-    Unfinished(#[from] FinishError),
+    Unfinished(#[from] EraseError),
     /// The folder of attachments.
     #[error(transparent)]
     Blobs(#[from] BlobFolderError),
@@ -111,39 +118,66 @@ pub enum StartError {
     Ended,
 }
 
+/// A hub rebuilt from its database, and what it has to do first.
+pub type Loaded = (Hub, Vec<Output>, Store, Option<CoreAnchor>);
+
 /// Opens a hub's database and rebuilds the hub from it, without network.
 ///
 /// # Errors
 /// [`StartError`].
-pub fn load(folder: &HubFolder) -> Result<(Hub, Vec<Output>, Store, Option<CoreAnchor>), StartError> {
+pub fn load(folder: &HubFolder) -> Result<Loaded, StartError> {
+    open(folder, prepare(folder)?, Claim::take(&folder.config.store())?)
+}
+
+/// Everything that a hub is made of but its rows.
+struct Prepared {
+    me: HubId,
+    founding: Governance,
+    keys: HubKeys,
+    own_acts: Vec<Vec<u8>>,
+    engine: Engine,
+    approvals: Approvals,
+    store: StoreKeys,
+}
+
+fn prepare(folder: &HubFolder) -> Result<Prepared, StartError> {
     let founding = folder.founding()?;
     // A crash may have left a rotation half done.
     folder.finish_rotation()?;
-    let keys = folder.keys()?;
     let me = folder.card()?.code;
-    let approvals = approvals(&folder.config.approvals, founding.realm(), me)?;
-    let store = Store::open(&folder.config.store(), folder.storage_key()?, me.as_str())?;
-    // Before anything is read or served: what was erased must be gone from the files too.
-    unfinished::finish(&store)?;
-    let anchor = Anchor::new(&folder.config.anchor)
-        .read()?
-        .map(|anchored| CoreAnchor {
-            size: anchored.newest.size,
-            root: hex(&anchored.newest.root),
-        });
-    let rows = load_rows(&store)?;
-    let governance = restore_governance(founding, &rows)?;
-    let gate = Gate::new(engine(folder)?, governance.charter(clock::now()))?.with_approvals(approvals);
-    let config = HubConfig {
+    Ok(Prepared {
         me,
-        keys,
-        governance,
-        gate,
-        entropy: Entropy::from_os()?,
-        tick_millis: folder.config.tick.millis(),
+        keys: folder.keys()?,
         own_acts: own_acts(folder)?,
+        engine: engine(folder)?,
+        approvals: approvals(&folder.config.approvals, founding.realm(), me)?,
+        store: StoreKeys {
+            storage: folder.storage_key()?,
+            openings: folder.opening_keys(),
+            week: Week::of(clock::now()),
+        },
+        founding,
+    })
+}
+
+fn open(folder: &HubFolder, prepared: Prepared, claim: Claim) -> Result<Loaded, StartError> {
+    let now = clock::now();
+    let store = Store::open_claimed(claim, prepared.store, prepared.me.as_str())?;
+    let configure = |rows: &[Row]| {
+        let governance = restore_governance(prepared.founding, rows)?;
+        let gate = Gate::new(prepared.engine, governance.charter(now))?.with_approvals(prepared.approvals);
+        Ok(HubConfig {
+            me: prepared.me,
+            keys: prepared.keys,
+            governance,
+            gate,
+            entropy: Entropy::from_os()?,
+            tick_millis: folder.config.tick.millis(),
+            own_acts: prepared.own_acts,
+        })
     };
-    let (hub, begin) = Hub::restore(config, rows, anchor.as_ref(), clock::now())?;
+    let anchor = Anchor::new(&folder.config.anchor);
+    let (hub, begin, anchor) = restore(&store, &anchor, now, configure)?;
     let removed = BlobFolder::open(&folder.config.blobs())?.keep_only(&hub.blobs())?;
     if removed > 0 {
         info!(
@@ -154,15 +188,46 @@ pub fn load(folder: &HubFolder) -> Result<(Hub, Vec<Output>, Store, Option<CoreA
     Ok((hub, begin, store, anchor))
 }
 
+/// Rebuilds a hub from an open database and its anchor, after whatever a crash has left to be erased. Who it is may
+/// depend on its rows.
+///
+/// # Errors
+/// [`StartError`].
+pub fn restore(
+    store: &Store,
+    anchor: &Anchor,
+    now: Timestamp,
+    configure: impl FnOnce(&[Row]) -> Result<HubConfig, StartError>,
+) -> Result<(Hub, Vec<Output>, Option<CoreAnchor>), StartError> {
+    // Before anything is read or served: what was erased must be gone from the files too.
+    store.finish_erasing()?;
+    let anchor = anchor.read()?.map(|anchored| CoreAnchor {
+        size: anchored.newest.size,
+        root: hex(&anchored.newest.root),
+    });
+    let rows = load_rows(store)?;
+    let config = configure(&rows)?;
+    let (hub, begin) = Hub::restore(config, rows, anchor.as_ref(), now)?;
+    Ok((hub, begin, anchor))
+}
+
 /// Starts a hub: database, network, then the thread that runs it.
 ///
 /// # Errors
 /// [`StartError`].
 pub async fn start(folder: &HubFolder, tap: Option<PathBuf>) -> Result<Running, StartError> {
-    let (hub, begin, store, anchor) = load(folder)?;
+    let prepared = prepare(folder)?;
     let keys = folder.keys()?;
+    let claim = Claim::take(&folder.config.store())?;
     // A second database at this anchor is a copy of the first.
     let held = Anchor::new(&folder.config.anchor).hold()?;
+    // A first start makes a database, and must not before it is sure that peers will reach it. Held until the
+    // network takes it.
+    let ports = match claim.is_empty()? {
+        true => Some(transport::hold_ports(folder.config.listen)?),
+        false => None,
+    };
+    let (hub, begin, store, anchor) = open(folder, prepared, claim)?;
     let config = TransportConfig {
         secret_seed: keys.transport.seed(),
         listen: folder.config.listen,
@@ -178,6 +243,7 @@ pub async fn start(folder: &HubFolder, tap: Option<PathBuf>) -> Result<Running, 
         .map_err(StartError::Tap)?;
     #[cfg(not(feature = "tap"))]
     let _no_tap_in_this_build = tap;
+    drop(ports);
     let (transport, mut events) = Transport::start(config).await?;
     let reader = PolicyFolders::of(folder);
     let keys_in = folder.clone();
@@ -192,14 +258,14 @@ pub async fn start(folder: &HubFolder, tap: Option<PathBuf>) -> Result<Running, 
     let blobs = BlobWorker::start(blobs, move || poked.poke()).map_err(StartError::Thread)?;
     let driver = Driver {
         hub,
-        store,
-        anchor: held,
-        anchored: anchor.map_or(0, |anchor| anchor.size),
-        transport: transport.clone(),
-        blobs,
-        #[cfg(feature = "tap")]
-        canaries,
-        waiting: BTreeMap::new(),
+        disk: Disk::new(store, held, anchor.map_or(0, |anchor| anchor.size)),
+        shell: Shell {
+            transport: transport.clone(),
+            #[cfg(feature = "tap")]
+            canaries,
+            blobs,
+            waiting: BTreeMap::new(),
+        },
         commands: 0,
         activations: Vec::new(),
     };

@@ -14,14 +14,18 @@ use std::path::{Path, PathBuf};
 use rocksdb::{DB, ErrorKind, WriteBatch};
 use testudo_crypto::vault::{StorageKey, VaultError};
 use testudo_protocol::fault::Fault;
+use testudo_protocol::week::Week;
 use thiserror::Error;
 
 use super::lock::{Lock, LockError};
+use super::opening_keys::{OpeningKeyError, OpeningKeys};
 use super::options;
 use super::rows::Store;
+use super::wal;
 
 /// The data format that this program writes, and the only one that it reads: there is nothing yet to migrate from.
-pub const FORMAT: u32 = 2;
+/// Up to format 2 openings were sealed under the storage key alone.
+pub const FORMAT: u32 = 3;
 
 /// The database inside the folder.
 const DATABASE: &str = "db";
@@ -94,6 +98,9 @@ pub enum OpenError {
         /// The format that is known here.
         known: u32,
     },
+    /// The keys of openings cannot be used.
+    #[error(transparent)]
+    OpeningKeys(#[from] OpeningKeyError),
     /// Something in it is missing or altered.
     #[error(
         "the database in `{}` is damaged ({what}), restore it with `testudo restore`; nothing was changed",
@@ -147,6 +154,7 @@ impl OpenError {
             | OpenError::Newer { .. }
             | OpenError::Older { .. }
             | OpenError::Key { .. } => Fault::Operator,
+            OpenError::OpeningKeys(error) => error.fault(),
             OpenError::Corrupt { .. } | OpenError::Seal { .. } | OpenError::Storage { .. } => {
                 Fault::Environment
             }
@@ -154,15 +162,31 @@ impl OpenError {
     }
 }
 
-impl Store {
-    /// Opens the store of `hub` in `folder`, and makes it if there is none.
-    ///
-    /// The folder should hold nothing else. It is created for its owner only.
+/// What values are sealed under. None of it lies in the folder of the store.
+pub struct StoreKeys {
+    /// The key of the whole store.
+    pub storage: StorageKey,
+    /// The folder of the keys of openings, one for each week; it need not exist yet.
+    pub openings: PathBuf,
+    /// Which week it is.
+    pub week: Week,
+}
+
+/// A folder that no other process can open any more.
+///
+/// Apart from its lock file nothing was made in it: whoever has more to check before a database is made does
+/// so now.
+pub struct Claim {
+    folder: PathBuf,
+    lock: Lock,
+}
+
+impl Claim {
+    /// Claims `folder`, and makes it, for its owner only, if there is none.
     ///
     /// # Errors
-    /// See [`OpenError`]. A folder with a database that lacks its beginning is [`OpenError::Corrupt`] and
-    /// never replaced by an empty one.
-    pub fn open(folder: &Path, key: StorageKey, hub: &str) -> Result<Store, OpenError> {
+    /// [`OpenError::InUse`], [`OpenError::NotWritable`].
+    pub fn take(folder: &Path) -> Result<Claim, OpenError> {
         let refused = |source| OpenError::NotWritable {
             folder: folder.into(),
             source,
@@ -175,15 +199,60 @@ impl Store {
             },
             LockError::Io(source) => refused(source),
         })?;
+        Ok(Claim {
+            folder: folder.into(),
+            lock,
+        })
+    }
 
-        let database = folder.join(DATABASE);
-        if database.try_exists().map_err(refused)? {
-            inspect(folder, &key, hub)?;
+    /// Whether there is no database yet, so that [`Store::open_claimed`] would make one.
+    ///
+    /// # Errors
+    /// [`OpenError::NotWritable`] if the system cannot tell.
+    pub fn is_empty(&self) -> Result<bool, OpenError> {
+        let found = self.folder.join(DATABASE).try_exists();
+        found
+            .map(|exists| !exists)
+            .map_err(|source| OpenError::NotWritable {
+                folder: self.folder.clone(),
+                source,
+            })
+    }
+}
+
+impl Store {
+    /// Opens the store of `hub` in `folder`, and makes it if there is none.
+    ///
+    /// # Errors
+    /// As [`Claim::take`] and [`Store::open_claimed`].
+    pub fn open(folder: &Path, keys: StoreKeys, hub: &str) -> Result<Store, OpenError> {
+        Self::open_claimed(Claim::take(folder)?, keys, hub)
+    }
+
+    /// Opens the store of `hub` in a claimed folder, and makes it if there is none.
+    ///
+    /// The folder should hold nothing else.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. A folder with a database that lacks its beginning is [`OpenError::Corrupt`] and
+    /// never replaced by an empty one.
+    pub fn open_claimed(claim: Claim, keys: StoreKeys, hub: &str) -> Result<Store, OpenError> {
+        let StoreKeys {
+            storage: key,
+            openings,
+            week,
+        } = keys;
+        let is_empty = claim.is_empty()?;
+        let Claim { folder, lock } = claim;
+        if is_empty {
+            create(&folder, &key, hub)?;
         } else {
-            create(folder, &key, hub)?;
+            check_logs(&folder)?;
+            inspect(&folder, &key, hub)?;
         }
-        let db = options::open(&database, false).map_err(|source| unusable(folder, source))?;
-        Ok(Store::new(db, key, folder.into(), lock))
+        let openings = OpeningKeys::open(&openings, &key, week)?;
+        let db = options::open(&folder.join(DATABASE), false).map_err(|source| unusable(&folder, source))?;
+        Ok(Store::new(db, key, openings, folder, lock))
     }
 }
 
@@ -238,6 +307,22 @@ fn create(folder: &Path, key: &StorageKey, hub: &str) -> Result<(), OpenError> {
     // and empty database; the line below makes the rename itself survive a loss of power.
     fs::rename(&unfinished, &finished).map_err(refused)?;
     sync_folder(folder).map_err(refused)
+}
+
+/// Refuses a log in which acknowledged writes stand behind an altered one: RocksDB would drop them in silence.
+fn check_logs(folder: &Path) -> Result<(), OpenError> {
+    let altered = wal::altered_log(&folder.join(DATABASE));
+    match altered.map_err(|source| OpenError::NotWritable {
+        folder: folder.into(),
+        source,
+    })? {
+        Some(_) => Err(OpenError::Corrupt {
+            folder: folder.into(),
+            what: "a record in its log is altered, and whole ones stand behind it",
+            source: None,
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Looks into a database without changing it.

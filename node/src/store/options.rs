@@ -59,7 +59,7 @@ pub(super) fn durable() -> WriteOptions {
 fn database() -> Options {
     let mut options = Options::default();
     // A record that is torn by a loss of power was never acknowledged and is dropped. RocksDB cannot tell
-    // it from one that the disk has altered, and then drops what is behind it as well: the anchor shows it.
+    // it from one that the disk has altered; `wal` can, and is asked first.
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     // A whole log file that is missing or cut off stops the start.
     options.set_track_and_verify_wals_in_manifest(true);

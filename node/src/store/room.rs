@@ -4,9 +4,12 @@ use std::io;
 
 use super::rows::Store;
 
-/// Below this many free bytes no new work is taken. The rest is for finishing what was begun and for the
-/// entry that says why the hub stopped taking more: RocksDB itself must never meet a full disk.
-pub const FREE_BYTES_MIN: u64 = 64 * 1024 * 1024;
+/// Below this many free bytes no new work is taken: RocksDB itself must never meet a full disk.
+///
+/// The rest is for finishing what was begun, for withdrawals, erasures and ticks, and for what RocksDB does
+/// with it: a log of 64 MiB, 32 MiB of rows that wait to be written out, and the largest files that it
+/// rewrites before the old ones go.
+pub const FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
 
 impl Store {
     /// Bytes that this process may still write to the disk of the store.

@@ -3,19 +3,24 @@
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rocksdb::{ColumnFamily, DB, IteratorMode, ReadOptions, WriteBatch};
+use rocksdb::{ColumnFamily, DB, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
 use testudo_crypto::vault::{StorageKey, VaultError};
 use testudo_protocol::fault::Fault;
+use testudo_protocol::week::Week;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::change::{Change, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use super::family::Family;
 use super::lock::Lock;
+use super::opening_keys::{Found, KeyName, OpeningKeyError, OpeningKeys};
 use super::{options, row};
+
+#[cfg(all(feature = "unsynced", not(debug_assertions)))]
+compile_error!("the feature `unsynced` gives up durability and is for the test of a loss of power alone");
 
 /// The open database of one hub. Cheap to clone; all clones are one database.
 #[derive(Clone)]
@@ -27,18 +32,24 @@ struct Inner {
     // Order matters: the database is closed before the lock is given up.
     db: DB,
     key: StorageKey,
+    openings: Mutex<OpeningKeys>,
     folder: PathBuf,
     /// Set by the first failed write and never cleared.
     stopped: AtomicBool,
+    #[cfg(feature = "unsynced")]
+    unsynced: AtomicBool,
     _lock: Lock,
 }
 
 /// A plain key and its value, which is wiped when dropped.
 pub type KeyValue = (Vec<u8>, Zeroizing<Vec<u8>>);
 
+/// A row key, and what is sealed in its row.
+pub(super) type SealedRow = (Box<[u8]>, Box<[u8]>);
+
 /// Why a write did not happen.
 ///
-/// [`WriteError::Storage`] and [`WriteError::Stopped`] are final: do not retry, acknowledge nothing more,
+/// [`WriteError::Storage`], [`WriteError::OpeningKeys`] and [`WriteError::Stopped`] are final: do not retry, acknowledge nothing more,
 /// end the process. Whether the changes are on disk is not known before the next start; they are there
 /// all or not at all. After the other variants nothing was written and the store works on.
 #[derive(Debug, Error)]
@@ -46,6 +57,9 @@ pub enum WriteError {
     /// RocksDB failed: a full or broken disk.
     #[error("the database cannot be written, stop the hub, look at the disk and start again")]
     Storage(#[source] rocksdb::Error),
+    /// A key for openings could not be made or destroyed.
+    #[error("openings of the ledger cannot be sealed")]
+    OpeningKeys(#[from] OpeningKeyError),
     /// An earlier write failed.
     #[error("an earlier write to the database failed, stop the hub, look at the disk and start again")]
     Stopped,
@@ -83,6 +97,7 @@ impl WriteError {
     pub fn fault(&self) -> Fault {
         match self {
             WriteError::Storage(_) | WriteError::Stopped => Fault::Environment,
+            WriteError::OpeningKeys(error) => error.fault(),
             WriteError::TooLong { .. } | WriteError::Seal { .. } | WriteError::NoFamily { .. } => Fault::Ours,
         }
     }
@@ -90,7 +105,10 @@ impl WriteError {
     /// Whether the process has to end.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        matches!(self, WriteError::Storage(_) | WriteError::Stopped)
+        matches!(
+            self,
+            WriteError::Storage(_) | WriteError::OpeningKeys(_) | WriteError::Stopped
+        )
     }
 }
 
@@ -118,6 +136,12 @@ pub enum ReadError {
         /// First half of the row key, in hexadecimal; a pseudonym.
         row: String,
     },
+    /// The key that an opening was sealed under is not there, and no erasure has destroyed it.
+    #[error("opening key `{}` is missing, restore it from its backup", path.display())]
+    NoOpeningKey {
+        /// The file that should hold it.
+        path: PathBuf,
+    },
     /// The database was opened without this family.
     #[error("the database has no family `{family}`")]
     NoFamily {
@@ -132,18 +156,22 @@ impl ReadError {
     pub fn fault(&self) -> Fault {
         match self {
             ReadError::Storage { .. } | ReadError::Damaged { .. } => Fault::Environment,
+            ReadError::NoOpeningKey { .. } => Fault::Operator,
             ReadError::NoFamily { .. } => Fault::Ours,
         }
     }
 }
 
 impl Store {
-    pub(super) fn new(db: DB, key: StorageKey, folder: PathBuf, lock: Lock) -> Store {
+    pub(super) fn new(db: DB, key: StorageKey, openings: OpeningKeys, folder: PathBuf, lock: Lock) -> Store {
         let inner = Inner {
             db,
             key,
+            openings: Mutex::new(openings),
             folder,
             stopped: AtomicBool::new(false),
+            #[cfg(feature = "unsynced")]
+            unsynced: AtomicBool::new(false),
             _lock: lock,
         };
         Store {
@@ -157,6 +185,11 @@ impl Store {
         &self.inner.folder
     }
 
+    /// States which week it is: openings that are written from now on are sealed under its key.
+    pub fn begin_week(&self, week: Week) {
+        self.openings().begin_week(week);
+    }
+
     /// Makes all changes or none, in order; they are on stable storage when this returns.
     ///
     /// A crash during the call leaves all or none; whoever waits for the result has acknowledged nothing.
@@ -165,17 +198,18 @@ impl Store {
     /// See [`WriteError`] for which of them end the process.
     pub fn write(&self, changes: &[Change]) -> Result<(), WriteError> {
         let mut batch = WriteBatch::default();
+        self.collect(&mut batch, changes)?;
+        self.commit(batch)
+    }
+
+    /// Seals changes into a batch. What they are sealed under is on stable storage when this returns.
+    pub(super) fn collect(&self, batch: &mut WriteBatch, changes: &[Change]) -> Result<(), WriteError> {
         for change in changes {
             match change {
                 Change::Put { family, key, value } => {
                     check_length(*family, "key", key.len(), KEY_BYTES_MAX)?;
                     check_length(*family, "value", value.len(), VALUE_BYTES_MAX)?;
-                    let row = row::seal(&self.inner.key, *family, key, value).map_err(|source| {
-                        WriteError::Seal {
-                            family: family.name(),
-                            source,
-                        }
-                    })?;
+                    let row = self.seal_row(*family, key, value)?;
                     batch.put_cf(self.handle_to_write(*family)?, row.key, row.sealed);
                 }
                 Change::Delete { family, key } => {
@@ -184,10 +218,74 @@ impl Store {
                 }
             }
         }
-        self.stop_on_error(|db| db.write_opt(batch, &options::durable()))
+        Ok(())
     }
 
-    /// The value of one row, or none if there is no such row.
+    /// Writes a batch; it is on stable storage when this returns.
+    pub(super) fn commit(&self, batch: WriteBatch) -> Result<(), WriteError> {
+        self.stop_on_error(|db| db.write_opt(batch, &self.write_options()))
+    }
+
+    fn write_options(&self) -> WriteOptions {
+        #[cfg(feature = "unsynced")]
+        if self.inner.unsynced.load(Ordering::SeqCst) {
+            return WriteOptions::default();
+        }
+        options::durable()
+    }
+
+    /// The same store, whose writes do not wait for the disk from now on: the control of the test that takes
+    /// its power away.
+    #[cfg(feature = "unsynced")]
+    #[must_use]
+    pub fn unsynced(self) -> Store {
+        self.inner.unsynced.store(true, Ordering::SeqCst);
+        self
+    }
+
+    fn seal_row(&self, family: Family, key: &[u8], value: &[u8]) -> Result<row::Row, WriteError> {
+        let storage = &self.inner.key;
+        if family != Family::Opening {
+            let keys = row::Keys {
+                storage,
+                value: storage,
+            };
+            return row::seal(keys, family, key, value).map_err(|source| unsealed(family, source));
+        }
+        let mut openings = self.openings();
+        let (name, value_key) = openings.current(storage)?;
+        self.seal_opening(name, value_key, key, value)
+    }
+
+    /// The row of an opening, sealed under the key of this name.
+    pub(super) fn seal_opening(
+        &self,
+        name: KeyName,
+        value_key: &StorageKey,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<row::Row, WriteError> {
+        let keys = row::Keys {
+            storage: &self.inner.key,
+            value: value_key,
+        };
+        let mut row = row::seal(keys, Family::Opening, key, value)
+            .map_err(|source| unsealed(Family::Opening, source))?;
+        row.sealed = [name.to_bytes().as_slice(), &row.sealed].concat();
+        Ok(row)
+    }
+
+    /// The keys of openings. Their state is whole also after a panic: each change of it is one step.
+    pub(super) fn openings(&self) -> MutexGuard<'_, OpeningKeys> {
+        self.inner.openings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn storage_key(&self) -> &StorageKey {
+        &self.inner.key
+    }
+
+    /// The value of one row, or none if there is no such row. A row whose key an erasure has destroyed is a
+    /// copy of what was erased, and counts as none.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -195,9 +293,10 @@ impl Store {
         let row_key = self.row_key(family, key);
         let found = self.inner.db.get_pinned_cf(self.handle(family)?, row_key);
         match found.map_err(|source| unreadable(family, source))? {
-            Some(sealed) => self
-                .open_row(family, &row_key, &sealed)
-                .map(|(_, value)| Some(value)),
+            Some(sealed) => {
+                let opened = self.open_row(family, &row_key, &sealed)?;
+                Ok(opened.map(|(_, value)| value))
+            }
             None => Ok(None),
         }
     }
@@ -233,7 +332,9 @@ impl Store {
             .iterator_cf_opt(self.handle(family)?, passing(), IteratorMode::Start)
         {
             let (row_key, sealed) = found.map_err(|source| unreadable(family, source))?;
-            let (key, value) = self.open_row(family, &row_key, &sealed)?;
+            let Some((key, value)) = self.open_row(family, &row_key, &sealed)? else {
+                continue;
+            };
             if act(key, value).is_break() {
                 break;
             }
@@ -292,15 +393,51 @@ impl Store {
         })
     }
 
-    fn open_row(&self, family: Family, row_key: &[u8], sealed: &[u8]) -> Result<KeyValue, ReadError> {
-        row::open(&self.inner.key, family, row_key, sealed).map_err(|row::Damaged| ReadError::Damaged {
-            family: family.name(),
-            row: row_key
-                .iter()
-                .take(16)
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-        })
+    /// Opens a row; none if an erasure has destroyed the key that it was sealed under.
+    pub(super) fn open_row(
+        &self,
+        family: Family,
+        row_key: &[u8],
+        sealed: &[u8],
+    ) -> Result<Option<KeyValue>, ReadError> {
+        let storage = &self.inner.key;
+        let open = |value: &StorageKey, sealed: &[u8]| {
+            row::open(row::Keys { storage, value }, family, row_key, sealed)
+                .map_err(|row::Damaged| damaged(family, row_key))
+        };
+        if family != Family::Opening {
+            return open(storage, sealed).map(Some);
+        }
+        let (name, sealed) = KeyName::split(sealed).ok_or_else(|| damaged(family, row_key))?;
+        let openings = self.openings();
+        match openings.find(name) {
+            Found::Key(key) => open(key, sealed).map(Some),
+            Found::Destroyed => Ok(None),
+            Found::Missing => Err(ReadError::NoOpeningKey {
+                path: openings.key_path(name),
+            }),
+        }
+    }
+
+    /// The sealed rows of a family as they lie in the database, with their row keys.
+    pub(super) fn sealed_rows(
+        &self,
+        family: Family,
+    ) -> Result<impl Iterator<Item = Result<SealedRow, ReadError>>, ReadError> {
+        let rows = self
+            .inner
+            .db
+            .iterator_cf_opt(self.handle(family)?, passing(), IteratorMode::Start);
+        Ok(rows.map(move |row| row.map_err(|source| unreadable(family, source))))
+    }
+
+    /// One sealed row as it lies in the database.
+    pub(super) fn sealed_row(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        let found = self
+            .inner
+            .db
+            .get_cf(self.handle(family)?, self.row_key(family, key));
+        found.map_err(|source| unreadable(family, source))
     }
 }
 
@@ -325,6 +462,21 @@ pub(super) fn check_length(
         });
     }
     Ok(())
+}
+
+fn unsealed(family: Family, source: VaultError) -> WriteError {
+    WriteError::Seal {
+        family: family.name(),
+        source,
+    }
+}
+
+fn damaged(family: Family, row_key: &[u8]) -> ReadError {
+    let start = row_key.iter().take(16);
+    ReadError::Damaged {
+        family: family.name(),
+        row: start.map(|byte| format!("{byte:02x}")).collect(),
+    }
 }
 
 fn unreadable(family: Family, source: rocksdb::Error) -> ReadError {

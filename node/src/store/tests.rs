@@ -1,13 +1,16 @@
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rocksdb::{DB, Options};
 use testudo_crypto::vault::StorageKey;
+use testudo_protocol::week::Week;
 
 use super::*;
 
 mod durability;
+mod erasing;
 mod refusal;
 mod rows;
 mod secrecy;
@@ -16,12 +19,25 @@ fn key() -> StorageKey {
     StorageKey::from_bytes([7; 32])
 }
 
-fn open(folder: &Path) -> Store {
-    Store::open(folder, key(), "se").unwrap()
+/// The keys of openings lie in the folder too, so that they go with it; a hub has them elsewhere.
+fn keys(folder: &Path, storage: StorageKey) -> StoreKeys {
+    StoreKeys {
+        storage,
+        openings: openings(folder),
+        week: Week::new(2960),
+    }
 }
 
-fn refused(folder: &Path, key: StorageKey, hub: &str) -> OpenError {
-    let error = Store::open(folder, key, hub).expect_err("should have been refused");
+fn openings(folder: &Path) -> PathBuf {
+    folder.join("openings")
+}
+
+fn open(folder: &Path) -> Store {
+    Store::open(folder, keys(folder, key()), "se").unwrap()
+}
+
+fn refused(folder: &Path, storage: StorageKey, hub: &str) -> OpenError {
+    let error = Store::open(folder, keys(folder, storage), hub).expect_err("should have been refused");
     let message = error.to_string();
     assert!(
         message.contains(&folder.display().to_string()) && !message.contains('\n'),
@@ -69,7 +85,9 @@ fn crash_image(store: &Store) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     for path in files(store.folder()) {
         let target = copy.path().join(path.strip_prefix(store.folder()).unwrap());
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        let mut maker = fs::DirBuilder::new();
+        maker.recursive(true).mode(0o700);
+        maker.create(target.parent().unwrap()).unwrap();
         fs::copy(&path, target).unwrap();
     }
     copy

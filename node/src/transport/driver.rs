@@ -62,9 +62,7 @@ pub(super) async fn start(
     mut config: TransportConfig,
     events: mpsc::Sender<TransportEvent>,
 ) -> Result<(Arc<Registry>, SocketAddr, watch::Receiver<()>), StartError> {
-    if std::env::var_os("SSLKEYLOGFILE").is_some() {
-        return Err(StartError::KeyLog);
-    }
+    config.listen = hold_ports(config.listen)?.address;
     let keypair =
         Keypair::ed25519_from_bytes(config.secret_seed.as_mut_slice()).map_err(|_| StartError::BadSeed)?;
     let registry = Arc::new(Registry::new(keypair.public().to_peer_id()));
@@ -73,7 +71,6 @@ pub(super) async fn start(
     }
     #[cfg(feature = "tap")]
     let tap = config.tap.take().map(super::tap::Tap::new).transpose()?;
-    config.listen = probe(config.listen)?;
     let mut swarm = behaviour::swarm(
         &keypair,
         #[cfg(feature = "tap")]
@@ -115,10 +112,24 @@ pub(super) async fn start(
     Ok((registry, address, stopped))
 }
 
+/// Both ports of an address, kept from other processes for as long as this is.
+pub struct HeldPorts {
+    address: SocketAddr,
+    _held: (UdpSocket, TcpListener),
+}
+
 /// Asks the system for both ports, because libp2p hides the kind of its refusal, and finds a number that is free for both
-/// where any will do. Between this and the real listening another process may still take one; that is then reported as
-/// [`StartError::Listen`].
-fn probe(address: SocketAddr) -> Result<SocketAddr, StartError> {
+/// where any will do.
+///
+/// libp2p listens by itself: between giving these up and the real listening another process may still take one; that is
+/// then reported as [`StartError::Listen`].
+///
+/// # Errors
+/// [`StartError::KeyLog`], [`StartError::PortBusy`], [`StartError::Listen`].
+pub fn hold_ports(address: SocketAddr) -> Result<HeldPorts, StartError> {
+    if std::env::var_os("SSLKEYLOGFILE").is_some() {
+        return Err(StartError::KeyLog);
+    }
     let mut refusals = 0;
     loop {
         let taken = |protocol| {
@@ -128,9 +139,14 @@ fn probe(address: SocketAddr) -> Result<SocketAddr, StartError> {
             }
         };
         let udp = UdpSocket::bind(address).map_err(taken("UDP"))?;
-        let both = udp.local_addr().map_err(taken("UDP"))?;
-        match TcpListener::bind(both).map_err(taken("TCP")) {
-            Ok(_) => return Ok(both),
+        let address_of_both = udp.local_addr().map_err(taken("UDP"))?;
+        match TcpListener::bind(address_of_both).map_err(taken("TCP")) {
+            Ok(tcp) => {
+                return Ok(HeldPorts {
+                    address: address_of_both,
+                    _held: (udp, tcp),
+                });
+            }
             Err(error) if address.port() != 0 || refusals == FREE_PORT_TRIES_MAX => return Err(error),
             Err(_) => refusals += 1,
         }

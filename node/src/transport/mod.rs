@@ -46,6 +46,7 @@ mod tap;
 mod tests;
 
 pub use config::{PeerEntry, StartError, TransportConfig};
+pub use driver::{HeldPorts, hold_ports};
 pub use event::TransportEvent;
 pub use frames::FRAME_BYTES_MAX;
 pub use handle::{SendError, Transport};

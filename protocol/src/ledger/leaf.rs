@@ -132,11 +132,34 @@ impl Opening {
     /// # Errors
     /// [`OpeningError`] names the leaf.
     pub fn read(bytes: &[u8], leaf: &Leaf, origin: &str, index: u64) -> Result<Self, OpeningError> {
+        let (opening, _) = Self::fitting(bytes, origin, index, |computed| computed == leaf)?;
+        Ok(opening)
+    }
+
+    /// The same where only the hash of the leaf is at hand; gives the leaf too.
+    ///
+    /// # Errors
+    /// [`OpeningError`] names the leaf.
+    pub fn read_hashed(
+        bytes: &[u8],
+        leaf_hash: &Digest,
+        origin: &str,
+        index: u64,
+    ) -> Result<(Self, Leaf), OpeningError> {
+        Self::fitting(bytes, origin, index, |computed| computed.hash() == *leaf_hash)
+    }
+
+    fn fitting(
+        bytes: &[u8],
+        origin: &str,
+        index: u64,
+        fits: impl Fn(&Leaf) -> bool,
+    ) -> Result<(Self, Leaf), OpeningError> {
         let malformed = OpeningError::Malformed { index };
         let opening = Self::unchecked(bytes).ok_or(malformed)?;
         let computed = opening.leaf(origin, index).map_err(|_| malformed)?;
-        if computed == *leaf {
-            Ok(opening)
+        if fits(&computed) {
+            Ok((opening, computed))
         } else {
             Err(OpeningError::Mismatch { index })
         }

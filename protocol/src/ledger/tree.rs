@@ -4,7 +4,7 @@ use testudo_crypto::checkpoint::Checkpoint;
 use testudo_crypto::commit::Salt;
 use testudo_crypto::digest::Digest;
 use testudo_crypto::entropy::Entropy;
-use testudo_crypto::merkle::{Frontier, LeafIndex, Root, Tree, TreeSize};
+use testudo_crypto::merkle::{LeafIndex, Root, Tree, TreeSize};
 use testudo_crypto::note::{Note, NoteError, NoteSigner};
 
 use super::entry::{Decision, Entry, Record};
@@ -24,7 +24,6 @@ pub const TICK_ENTRIES: u64 = 64;
 #[derive(Debug)]
 pub struct Ledger {
     origin: String,
-    leaves: Vec<Leaf>,
     tree: Tree,
     durable: u64,
 }
@@ -109,7 +108,6 @@ impl Ledger {
         let origin = Self::origin_of(realm, hub);
         Self {
             origin,
-            leaves: Vec::new(),
             tree: Tree::new(),
             durable: 0,
         }
@@ -140,15 +138,11 @@ impl Ledger {
             if found != index {
                 return Err(RestoreError::Missing { index });
             }
-            ledger.push(Leaf::from_bytes(bytes).ok_or(RestoreError::Malformed { index })?);
+            let leaf = Leaf::from_bytes(bytes).ok_or(RestoreError::Malformed { index })?;
+            ledger.tree.append(leaf.hash());
         }
         ledger.durable = ledger.size().get();
         Ok(ledger)
-    }
-
-    fn push(&mut self, leaf: Leaf) {
-        self.tree.append(leaf.hash());
-        self.leaves.push(leaf);
     }
 
     /// The origin line.
@@ -174,6 +168,11 @@ impl Ledger {
     /// The root over the first `size` entries; `None` if there are fewer.
     pub fn root_at(&self, size: TreeSize) -> Option<Root> {
         self.tree.root_at(size)
+    }
+
+    /// The hash of the leaf at an index.
+    pub fn leaf_hash(&self, index: u64) -> Option<Digest> {
+        self.tree.leaf(LeafIndex::new(index))
     }
 
     /// Proves that an entry is among the first `size`; `None` if it is not.
@@ -204,7 +203,7 @@ impl Ledger {
         let opening = Opening::new(Salt::generate(entropy), record);
         let leaf = opening.leaf(&self.origin, index)?;
         let opening = opening.to_bytes()?;
-        self.push(leaf);
+        self.tree.append(leaf.hash());
         Ok(Appended { index, leaf, opening })
     }
 
@@ -213,30 +212,22 @@ impl Ledger {
     /// The caller has held them against a checkpoint that this hub signed: see [`Ledger::root_with`].
     pub fn recover(&mut self, leaves: &[Leaf]) {
         for leaf in leaves {
-            self.push(*leaf);
+            self.tree.append(leaf.hash());
         }
     }
 
     /// The root that the tree would have with these leaves behind its own.
     pub fn root_with(&self, leaves: &[Leaf]) -> Root {
-        let mut frontier = Frontier::new();
-        for leaf in self.leaves.iter().chain(leaves) {
-            frontier.append(leaf.hash());
+        let mut edge = self.tree.edge().clone();
+        for leaf in leaves {
+            edge.append(leaf.hash());
         }
-        frontier.root()
+        edge.root()
     }
 
     /// States that the first `size` entries have been flushed to stable storage.
     pub fn mark_durable(&mut self, size: u64) {
         self.durable = self.durable.max(size.min(self.size().get()));
-    }
-
-    /// The leaf at an index.
-    pub fn leaf(&self, index: u64) -> Option<Leaf> {
-        usize::try_from(index)
-            .ok()
-            .and_then(|index| self.leaves.get(index))
-            .copied()
     }
 
     /// Proves that the decision behind an opening stands in this tree, durably.
@@ -245,9 +236,9 @@ impl Ledger {
     /// [`RecordedError`] if it is not durable, not a decision, or another entry's opening.
     pub fn recorded(&self, index: u64, opening: &[u8]) -> Result<Recorded, RecordedError> {
         let durable = self.durable;
-        let leaf = self.leaf(index).filter(|_| index < durable);
-        let leaf = leaf.ok_or(RecordedError::NotDurable { index, durable })?;
-        let opening = Opening::read(opening, &leaf, &self.origin, index)?;
+        let hash = self.leaf_hash(index).filter(|_| index < durable);
+        let hash = hash.ok_or(RecordedError::NotDurable { index, durable })?;
+        let (opening, leaf) = Opening::read_hashed(opening, &hash, &self.origin, index)?;
         let Entry::Decision(decision) = opening.record().entry.clone() else {
             return Err(RecordedError::NotADecision { index });
         };

@@ -196,6 +196,7 @@ impl Hub {
             Some(Loading::Draft(request)) => self.on_draft_loaded(*request, row, out),
             Some(Loading::Erasure(erasure)) => self.on_erasure_loaded(*erasure, row, out),
             Some(Loading::Leaves(giving)) => self.on_tile_loaded(*giving, row, out),
+            Some(Loading::OwnLeaves(giving)) => self.on_own_tile_loaded(*giving, row, out),
             None => {}
         }
     }

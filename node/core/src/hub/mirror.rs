@@ -31,8 +31,8 @@ pub(super) struct MirrorDesk {
     pub(super) kept: BTreeMap<HubId, Mirrored>,
 }
 
-/// Tiles of a peer's own ledger that are being read for it.
-pub(super) struct GivingBack {
+/// Tiles that are being read for a peer.
+pub(super) struct Giving {
     peer: HubId,
     from: u64,
     until: u64,
@@ -74,46 +74,62 @@ impl Hub {
         // Windows lie at fixed places, so that both sides agree on which tile is the last of an answer.
         let until = (from / window).saturating_add(1).saturating_mul(window);
         if owner == self.me {
-            self.give_leaves(peer, from, until, out);
+            self.give_leaves(Giving { peer, from, until }, out);
         } else if owner == peer {
-            let giving = GivingBack { peer, from, until };
+            let giving = Giving { peer, from, until };
             self.give_back(giving, out);
         }
         // Of a third hub's ledger nothing is given: who has lost its leaves asks by itself.
         Ok(())
     }
 
-    fn give_leaves(&mut self, peer: HubId, from: u64, until: u64, out: &mut Vec<Output>) {
-        let published = self.witness.published.as_ref().filter(|_| !self.is_fenced());
-        let Some(checkpoint) = published.and_then(|note| Checkpoint::parse(note.text()).ok()) else {
+    /// Reads the next tile of our own ledger for a peer, as far as the published checkpoint reaches.
+    fn give_leaves(&mut self, giving: Giving, out: &mut Vec<Output>) {
+        let end = giving.from.saturating_add(TILE_LEAVES);
+        if giving.from >= giving.until || self.way_to_published(end).is_none() {
             return;
-        };
-        let mut start = from;
-        while start < until {
-            let end = start.saturating_add(TILE_LEAVES);
-            let leaves = (start..end).map(|index| self.ledger.leaf(index));
-            let tile: Option<Vec<u8>> = leaves
-                .map(|leaf| leaf.map(|leaf| *leaf.as_bytes()))
-                .collect::<Option<Vec<_>>>()
-                .map(|leaves| leaves.concat());
-            let proof = self.ledger.prove_consistency(TreeSize::new(end), checkpoint.size);
-            let (Some(tile), Some(proof)) = (tile, proof) else {
-                return;
-            };
-            let leaves = Control::Leaves {
-                owner: self.me,
-                from: start,
-                tile,
-                size: checkpoint.size.get(),
-                proof: proof.into_iter().map(Hash::from).collect(),
-            };
-            self.send_control(peer, leaves, out);
-            start = end;
         }
+        let load = LoadId(self.next_id());
+        out.push(Output::LoadLeaves(load, giving.from..end));
+        self.loading.insert(load, Loading::OwnLeaves(Box::new(giving)));
     }
 
-    fn give_back(&mut self, giving: GivingBack, out: &mut Vec<Output>) {
-        let GivingBack { peer, from, until } = giving;
+    /// A tile of our own ledger has been read.
+    pub(super) fn on_own_tile_loaded(
+        &mut self,
+        giving: Giving,
+        tile: Option<Vec<u8>>,
+        out: &mut Vec<Output>,
+    ) {
+        let Giving { peer, from, until } = giving;
+        let end = from.saturating_add(TILE_LEAVES);
+        // Asked anew: a newer checkpoint may have been published while it was read.
+        let (Some(tile), Some((size, proof))) = (tile, self.way_to_published(end)) else {
+            return;
+        };
+        let leaves = Control::Leaves {
+            owner: self.me,
+            from,
+            tile,
+            size,
+            proof,
+        };
+        self.send_control(peer, leaves, out);
+        let from = end;
+        self.give_leaves(Giving { peer, from, until }, out);
+    }
+
+    /// The size of the published checkpoint, and the proof that it goes on from our first `size` leaves; `None` if it
+    /// does not cover them.
+    fn way_to_published(&self, size: u64) -> Option<(u64, Vec<Hash>)> {
+        let note = self.witness.published.as_ref().filter(|_| !self.is_fenced())?;
+        let published = Checkpoint::parse(note.text()).ok()?.size;
+        let proof = self.ledger.prove_consistency(TreeSize::new(size), published)?;
+        Some((published.get(), proof.into_iter().map(Hash::from).collect()))
+    }
+
+    fn give_back(&mut self, giving: Giving, out: &mut Vec<Output>) {
+        let Giving { peer, from, until } = giving;
         let kept = self.kept_of(peer);
         if from >= until {
             return;
@@ -131,13 +147,13 @@ impl Hub {
         }
         let load = LoadId(self.next_id());
         self.loading
-            .insert(load, Loading::Leaves(Box::new(GivingBack { peer, from, until })));
+            .insert(load, Loading::Leaves(Box::new(Giving { peer, from, until })));
         out.push(Output::Load(load, Family::Mirror, key::tile(peer, from)));
     }
 
     /// A tile has been read for its owner.
-    pub(super) fn on_tile_loaded(&mut self, giving: GivingBack, row: Option<Vec<u8>>, out: &mut Vec<Output>) {
-        let GivingBack { peer, from, until } = giving;
+    pub(super) fn on_tile_loaded(&mut self, giving: Giving, row: Option<Vec<u8>>, out: &mut Vec<Output>) {
+        let Giving { peer, from, until } = giving;
         let leaves = Control::Leaves {
             owner: peer,
             from,
@@ -147,7 +163,7 @@ impl Hub {
         };
         self.send_control(peer, leaves, out);
         let from = from.saturating_add(TILE_LEAVES);
-        self.give_back(GivingBack { peer, from, until }, out);
+        self.give_back(Giving { peer, from, until }, out);
     }
 
     /// A tile has come: of our own ledger, or of the sender's.

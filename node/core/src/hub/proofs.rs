@@ -215,7 +215,7 @@ impl Hub {
         out: &mut Vec<Output>,
     ) {
         let received = self.has_received(peer, envelope);
-        let is_named = (self.ledger.leaf(index)).is_some_and(|leaf| leaf.commitment() == commitment);
+        let is_named = self.ledger.leaf_hash(index) == Some(Leaf::committed(commitment).hash());
         if !received || !is_named {
             return;
         }
@@ -271,7 +271,11 @@ impl Hub {
         let covers = |size: u64| self.witness.held.get(&peer).is_some_and(|held| held.size == size);
         let checkpoint = Checkpoint::parse(proof.note().text()).map_err(|error| PeerFault::of(&error))?;
         if !covers(checkpoint.size.get()) {
-            // Under a checkpoint that this hub has not cosigned yet, or not any more: asked again under the next.
+            // Under a checkpoint that this hub has not cosigned yet, or not any more: asked again under the next. It was
+            // not asked in vain; how long that can go on is bounded by the checkpoints that come meanwhile.
+            awaited.asked = false;
+            self.proofs
+                .insert(envelope, DecisionProof::Awaited(Box::new(awaited)));
             return Ok(());
         }
         self.check_proof(peer, &awaited, &proof)?;

@@ -98,6 +98,7 @@ impl Hub {
             policies: self.gate.policies(),
             fenced: self.is_fenced(),
             fence: self.fence_view(),
+            storage_full: self.is_full(),
             ledger_entries: self.ledger.size().get(),
             ledger_root: self.ledger.root().digest().to_hex(),
             checkpoint: self.checkpoint_view(),

@@ -30,6 +30,7 @@ use super::objects::ObjectIndex;
 use super::own_logs::GENERATION_ROW;
 use super::recipient_key::WeeklyKey;
 use super::recovery::RECOVERING_ROW;
+use super::room::Room;
 use super::step::Step;
 use super::tick::PUBLISHED_ROW;
 use super::witness::WitnessDesk;
@@ -197,6 +198,7 @@ impl Hub {
             loading: BTreeMap::new(),
             packing: None,
             witness: WitnessDesk::default(),
+            room: Room::default(),
             checkpoint_size: anchor.map_or(0, |anchor| anchor.size),
             checkpoint_due: now.plus_millis(tick_millis),
             expiry_due: now,

@@ -33,6 +33,7 @@ pub(in crate::health) fn healthy() -> (Status, Circumstances) {
         }],
         policies: Hash::new([7; 32]),
         fenced: false,
+        storage_full: false,
         fence: None,
         ledger_entries: 64,
         ledger_root: "00".repeat(32),
@@ -122,6 +123,17 @@ fn failures_have_exit_codes_of_their_own() {
         around.disk.as_mut().unwrap().free_bytes = FREE_BYTES_MIN - 1;
     };
     check(low, &[(Fail, "disk")], 75);
+    check(|hub, _| hub.storage_full = true, &[(Fail, "disk")], 75);
+    let untold = |hub: &mut Status, around: &mut Circumstances| {
+        hub.storage_full = true;
+        around.disk = None;
+    };
+    check(untold, &[(Fail, "disk")], 75);
+    let told_twice = |hub: &mut Status, around: &mut Circumstances| {
+        hub.storage_full = true;
+        low(hub, around);
+    };
+    check(told_twice, &[(Fail, "disk")], 75);
     check(
         |hub, _| hub.charter_valid_until = NOW,
         &[(Fail, "charter-expiry")],

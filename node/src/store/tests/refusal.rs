@@ -94,18 +94,38 @@ fn a_newer_format_is_refused_unchanged() {
 
 #[test]
 fn an_older_format_is_refused_unchanged() {
+    for format in 1..FORMAT {
+        let folder = tempfile::tempdir().unwrap();
+        drop(open(folder.path()));
+        let db = options::open(&folder.path().join("db"), false).unwrap();
+        db.put_opt("format", format.to_le_bytes(), &options::durable())
+            .unwrap();
+        drop(db);
+        let before = image(folder.path());
+        let error = refused(folder.path(), key(), "se");
+        let says = format!("data format {format}, this binary knows {FORMAT} alone");
+        assert!(
+            matches!(error, OpenError::Older { found, .. } if found == format),
+            "{error}"
+        );
+        assert!(error.to_string().contains(&says), "{error}");
+        assert_eq!(image(folder.path()), before);
+    }
+}
+
+#[test]
+fn a_claimed_folder_is_nobody_elses_and_has_no_database_yet() {
     let folder = tempfile::tempdir().unwrap();
+    let claim = Claim::take(folder.path()).unwrap();
+    assert!(claim.is_empty().unwrap());
+    assert!(matches!(
+        refused(folder.path(), key(), "se"),
+        OpenError::InUse { .. }
+    ));
+    assert!(!folder.path().join("db").exists());
+    drop(claim);
     drop(open(folder.path()));
-    let db = options::open(&folder.path().join("db"), false).unwrap();
-    db.put_opt("format", 1_u32.to_le_bytes(), &options::durable())
-        .unwrap();
-    drop(db);
-    let before = image(folder.path());
-    let error = refused(folder.path(), key(), "se");
-    let says = format!("data format 1, this binary knows {FORMAT} alone");
-    assert!(matches!(error, OpenError::Older { found: 1, .. }), "{error}");
-    assert!(error.to_string().contains(&says), "{error}");
-    assert_eq!(image(folder.path()), before);
+    assert!(!Claim::take(folder.path()).unwrap().is_empty().unwrap());
 }
 
 #[test]

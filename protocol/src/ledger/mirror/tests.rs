@@ -2,26 +2,27 @@ use testudo_crypto::entropy::Entropy;
 
 use super::*;
 use crate::id::Timestamp;
-use crate::ledger::{Entry, Ledger, Record};
+use crate::ledger::{Entry, Leaf, Ledger, Record};
 use crate::realm::Realm;
 
 fn hub(code: &str) -> HubId {
     code.parse().unwrap()
 }
 
-/// A ledger of so many fillers.
-fn ledger(entries: u64) -> Ledger {
+/// A ledger of so many fillers, and its leaves.
+fn ledger(entries: u64) -> (Ledger, Vec<Leaf>) {
     let realm = Realm::new("test", "live").unwrap();
     let mut ledger = Ledger::new(&realm, hub("FR"));
     let mut entropy = Entropy::from_seed([3; 32]);
+    let mut leaves = Vec::new();
     for second in 0..entries {
         let record = Record {
             time: Timestamp::from_seconds(second),
             entry: Entry::Filler,
         };
-        ledger.append(record, &mut entropy).unwrap();
+        leaves.push(ledger.append(record, &mut entropy).unwrap().leaf);
     }
-    ledger
+    (ledger, leaves)
 }
 
 fn held(ledger: &Ledger) -> Witnessed {
@@ -32,9 +33,9 @@ fn held(ledger: &Ledger) -> Witnessed {
     }
 }
 
-fn tile(ledger: &Ledger, from: u64) -> Vec<u8> {
-    let leaves = (from..from + TILE_LEAVES).filter_map(|index| ledger.leaf(index));
-    leaves.flat_map(|leaf| *leaf.as_bytes()).collect()
+fn tile(leaves: &[Leaf], from: u64) -> Vec<u8> {
+    let leaves = &leaves[from as usize..(from + TILE_LEAVES) as usize];
+    leaves.iter().flat_map(|leaf| *leaf.as_bytes()).collect()
 }
 
 fn proof(ledger: &Ledger, to: u64) -> Vec<Hash> {
@@ -46,39 +47,39 @@ fn proof(ledger: &Ledger, to: u64) -> Vec<Hash> {
 
 #[test]
 fn tiles_are_kept_in_order_up_to_the_cosigned_checkpoint() {
-    let ledger = ledger(5 * TILE_LEAVES);
+    let (ledger, leaves) = ledger(5 * TILE_LEAVES);
     let held = held(&ledger);
     let mut mirrored = Mirrored::default();
     for from in (0..5).map(|tile| tile * TILE_LEAVES) {
         let to = from + TILE_LEAVES;
         mirrored = mirrored
-            .with_tile(&tile(&ledger, from), &held, &proof(&ledger, to))
+            .with_tile(&tile(&leaves, from), &held, &proof(&ledger, to))
             .unwrap();
         assert_eq!(mirrored.size(), to);
     }
     // Nothing is kept beyond what was cosigned.
-    let beyond = mirrored.with_tile(&tile(&ledger, 0), &held, &[]);
+    let beyond = mirrored.with_tile(&tile(&leaves, 0), &held, &[]);
     assert!(matches!(beyond, Err(MirrorError::Proof { .. })), "{beyond:?}");
 }
 
 #[test]
 fn a_tile_that_the_ledger_has_not_signed_is_refused() {
-    let ledger = ledger(3 * TILE_LEAVES);
+    let (ledger, leaves) = ledger(3 * TILE_LEAVES);
     let held = held(&ledger);
     let empty = Mirrored::default();
     let right = proof(&ledger, TILE_LEAVES);
-    let mut changed = tile(&ledger, 0);
+    let mut changed = tile(&leaves, 0);
     changed[40] ^= 1;
     for (tile, proof) in [
         (changed, right.clone()),
-        (tile(&ledger, TILE_LEAVES), right.clone()),
-        (tile(&ledger, 0), Vec::new()),
-        (tile(&ledger, 0), vec![Hash::new([0; 32]); 65]),
+        (tile(&leaves, TILE_LEAVES), right.clone()),
+        (tile(&leaves, 0), Vec::new()),
+        (tile(&leaves, 0), vec![Hash::new([0; 32]); 65]),
     ] {
         let refused = empty.with_tile(&tile, &held, &proof);
         assert!(matches!(refused, Err(MirrorError::Proof { .. })), "{refused:?}");
     }
-    for wrong in [&tile(&ledger, 0)[1..], &[], &[0; TILE_BYTES]] {
+    for wrong in [&tile(&leaves, 0)[1..], &[], &[0; TILE_BYTES]] {
         let refused = empty.with_tile(wrong, &held, &right);
         assert_eq!(refused, Err(MirrorError::Tile { bytes: wrong.len() }));
     }
@@ -86,7 +87,7 @@ fn a_tile_that_the_ledger_has_not_signed_is_refused() {
         size: 3,
         edge: Vec::new(),
     };
-    let refused = damaged.with_tile(&tile(&ledger, 0), &held, &right);
+    let refused = damaged.with_tile(&tile(&leaves, 0), &held, &right);
     assert_eq!(refused, Err(MirrorError::Record { size: 3 }));
 }
 
