@@ -113,6 +113,7 @@ impl Scene {
         ]);
         for hub in [&fr, &eeas] {
             draft.arg("--card").arg(hub.data.join("card.json"));
+            draft.arg("--voter").arg(hub.data.join("governance/voter.json"));
         }
         carried_out(&mut draft)?;
         for hub in [&fr, &eeas] {
@@ -130,7 +131,7 @@ impl Scene {
             hub.answer(&["charter", "accept", charter, "--fingerprint", fingerprint])?;
             hub.serve()?;
         }
-        wait("they are connected", || {
+        wait("they are connected and nothing is wrong", || {
             scene.fr.is_connected() && scene.eeas.is_connected()
         })?;
         Ok(scene)
@@ -320,7 +321,8 @@ impl Hub {
         serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.process = Some(serve.spawn().map_err(said)?);
         wait("a hub answers", || {
-            self.ask(&["status"]).is_ok_and(|(exit, _)| exit == 0)
+            // It may have a word to say: nothing is signed before peers have answered.
+            self.status("peers").is_array()
         })
     }
 
@@ -339,7 +341,8 @@ impl Hub {
     }
 
     fn is_connected(&self) -> bool {
-        self.status("peers")[0]["connected"] == true
+        let status = self.ask(&["status"]);
+        status.is_ok_and(|(exit, status)| exit == 0 && status["peers"][0]["connected"] == true)
     }
 
     fn nothing_waits(&self) -> bool {

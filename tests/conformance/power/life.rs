@@ -39,7 +39,7 @@ const WEEK_MILLIS: u64 = 8 * 24 * 60 * 60 * 1_000;
 const STEPS_MAX: u64 = 400;
 
 /// Most syncs before the one that fails.
-const SYNCS_MAX: u64 = 30;
+const SYNCS_MAX: u64 = 80;
 
 /// Most acts of one life.
 const ACTS_MAX: u64 = 12;

@@ -268,17 +268,18 @@ impl Hub {
             self.keep_evidence(peer, &evidence, out);
             return Ok(());
         }
+        self.check_proof(peer, &awaited, &proof)?;
         let covers = |size: u64| self.witness.held.get(&peer).is_some_and(|held| held.size == size);
         let checkpoint = Checkpoint::parse(proof.note().text()).map_err(|error| PeerFault::of(&error))?;
         if !covers(checkpoint.size.get()) {
             // Under a checkpoint that this hub has not cosigned yet, or not any more: asked again under the next. It was
-            // not asked in vain; how long that can go on is bounded by the checkpoints that come meanwhile.
+            // not asked in vain, for the sender has signed a history that holds the decision: if it shows another to
+            // its witnesses, that signature convicts it.
             awaited.asked = false;
             self.proofs
                 .insert(envelope, DecisionProof::Awaited(Box::new(awaited)));
             return Ok(());
         }
-        self.check_proof(peer, &awaited, &proof)?;
         let (_, grade) = self.grade(peer, proof.note());
         let cosigned = u16::try_from(grade.cosigned).unwrap_or(u16::MAX);
         awaited.shown = Some(cosigned);
