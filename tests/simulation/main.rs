@@ -41,7 +41,6 @@ mod charter_model;
 mod controls;
 mod course;
 mod decisions;
-mod expiry;
 mod invariants;
 mod key_turns;
 mod onward;
