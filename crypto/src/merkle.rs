@@ -199,4 +199,6 @@ impl Frontier {
 }
 
 #[cfg(test)]
+mod differential;
+#[cfg(test)]
 mod tests;
