@@ -4,8 +4,12 @@
 //! Question --ask--> Allowed --mint, with the proof that the decision is durable--> Permit --> one sending
 //! ```
 //!
+//! To publish to a whole community takes a yes for each of its members: see [`CommunityPermit`].
+//!
 //! Only the gate makes an [`Allowed`], only the ledger makes a [`Recorded`], and a [`Permit`]
 //! needs both. It is moved, never copied.
+
+mod community;
 
 use testudo_protocol::envelope::DecisionRef;
 use testudo_protocol::id::{CharterVersion, Hash, HubId, ItemRef};
@@ -13,6 +17,8 @@ use testudo_protocol::ledger::{DecisionAct, Recorded};
 
 use crate::gate::Question;
 use crate::vocabulary::Action;
+
+pub use community::{CommunityMintError, CommunityPermit};
 
 /// The gate has said yes. Made only by [`crate::gate::Gate::ask`].
 ///
@@ -108,6 +114,7 @@ impl Permit {
         let same_act = match decision.act {
             DecisionAct::Release | DecisionAct::Resend => allowed.action == Action::Release,
             DecisionAct::Forward => allowed.action == Action::Forward,
+            DecisionAct::Relay => allowed.action == Action::Relay,
         };
         if !same_act || decision.item != allowed.item || decision.body_hash != allowed.body_hash {
             return Err(MintError::OtherItem);

@@ -201,6 +201,11 @@ byte_id!(
     32
 );
 byte_id!(
+    /// The opaque name of one community under one charter: a keyed hash of its name and its members.
+    CommunityTag,
+    32
+);
+byte_id!(
     /// A SHA-256 value inside a signed structure.
     Hash,
     32

@@ -38,6 +38,7 @@ pub mod label;
 pub mod licence;
 
 pub mod charter;
+pub mod community;
 pub mod statement;
 
 pub mod envelope;
@@ -51,6 +52,7 @@ pub mod receipt;
 
 pub mod courier;
 pub mod exchange;
+pub mod gossip;
 pub mod ledger;
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
     reason = "measures time and writes the summary"
 )]
 
+mod delivery;
 mod ledger;
 mod policy;
 mod report;
@@ -22,10 +23,11 @@ use report::Report;
 /// An area: its name, and what measures it.
 type Area = (&'static str, fn(&mut Report));
 
-const AREAS: [Area; 3] = [
+const AREAS: [Area; 4] = [
     ("ledger", ledger::run),
     ("policy", policy::run),
     ("sealing", sealing::run),
+    ("delivery", delivery::run),
 ];
 
 fn main() -> ExitCode {

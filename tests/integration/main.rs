@@ -24,6 +24,7 @@ mod delivery;
 mod disk;
 mod erasure;
 mod gate_off;
+mod gossip;
 mod health;
 mod keys;
 mod leaks;

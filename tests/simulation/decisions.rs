@@ -139,6 +139,8 @@ fn a_hub_that_releases_outside_its_ledger_is_noticed_by_each_recipient() {
         span_millis: 120_000,
     };
     let mut world = World::with_edge(plan, Box::new(OutsideItsLedger::new(fr)));
+    // Whoever lies so keeps to itself what it would tell everybody.
+    world.gossip.lost_per_cent = 100;
     for _ in 0..2 {
         until(&mut world, "FR anchors");
     }
@@ -173,6 +175,20 @@ fn a_hub_that_releases_outside_its_ledger_is_noticed_by_each_recipient() {
     let de = world.stations[&hub("DE")].hub.as_ref().expect("it runs");
     assert!(de.status().peers.iter().all(|peer| peer.unproven == 0));
     assert_eq!(grades(&world, "DE"), [Some("unproven".to_owned())]);
+}
+
+/// What everybody hears of a ledger is held against what its witnesses were shown.
+#[test]
+fn a_hub_that_gossips_another_ledger_than_it_shows_is_found_out() {
+    let fr = hub("FR");
+    let plan = Plan {
+        seed: 1,
+        commands: 0,
+        faults: 0,
+        span_millis: 120_000,
+    };
+    let mut world = World::with_edge(plan, Box::new(OutsideItsLedger::new(fr)));
+    until(&mut world, "DE reports SplitView { peer: FR }");
 }
 
 /// Whoever has not received an item is not shown its decision, and learns nothing.

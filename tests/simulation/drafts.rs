@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use testudo_protocol::community::Community;
 use testudo_protocol::id::HubId;
 use testudo_protocol::label::{Caveat, Class, Label, Level, Personal, Scope, Tlp};
 use testudo_protocol::licence::Licence;
@@ -104,6 +105,18 @@ pub fn listed(tlp: Tlp, hubs: impl Iterator<Item = HubId>) -> Label {
         rel_to: hubs.collect(),
         ..plain(1, tlp)
     }
+}
+
+/// A label for exactly the other members of one community of the originator, if it is in one.
+pub fn for_community(dice: &mut Dice, originator: HubId) -> Label {
+    let of_hub = Community::all_of(Federation::get().charter(), originator);
+    let community = dice.pick(&of_hub).expect("everybody is in one");
+    let others = community
+        .members()
+        .iter()
+        .copied()
+        .filter(|hub| *hub != originator);
+    listed(Tlp::Amber, others)
 }
 
 const CLASSES: [Class; 5] = [

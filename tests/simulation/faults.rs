@@ -81,6 +81,7 @@ impl World {
         self.note(hub, format_args!("dies"));
         self.station(hub).die();
         self.network.forget(hub);
+        self.gossip.forget(hub);
         self.cut_off(hub);
         let down = self.dice.between(1, DOWN_MILLIS_MAX);
         self.after(down, Happening::Restart(hub));

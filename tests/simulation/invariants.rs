@@ -16,7 +16,9 @@ use testudo_core::input::CommandId;
 use testudo_core::output::Event;
 use testudo_core::refusal::{Refusal, RefusalKind};
 use testudo_core::views::Reply;
+use testudo_protocol::envelope::Envelope;
 use testudo_protocol::exchange::{Control, Message};
+use testudo_protocol::gossip::GossipMessage;
 use testudo_protocol::id::HubId;
 use testudo_protocol::receipt::Receipt;
 
@@ -35,7 +37,8 @@ pub use secrecy::{
     invariant_no_output_leaks_content, invariant_opened_content_reaches_named_recipients_only,
 };
 pub use transmission::{
-    invariant_ciphertext_canaries_stay_inside, invariant_nothing_is_transmitted_without_right,
+    invariant_ciphertext_canaries_stay_inside, invariant_nothing_is_passed_on_without_right,
+    invariant_nothing_is_transmitted_without_right,
 };
 
 /// An invariant that does not hold.
@@ -106,6 +109,28 @@ pub fn on_transmission(world: &mut World, from: HubId, to: HubId, frame: &[u8]) 
         Some(promise) => keep(world, from, promise),
         None => Ok(()),
     }
+}
+
+/// What holds of a message of gossip that leaves.
+pub fn on_gossip(world: &World, from: HubId, to: HubId, bytes: &[u8]) -> Held {
+    match GossipMessage::decode(bytes) {
+        Ok(GossipMessage::Envelope(envelope)) => {
+            let frame = Message::Content(envelope.clone()).to_frame();
+            let sender = Envelope::decode(&envelope).map(|envelope| envelope.outer().fields().sender);
+            if sender.is_ok_and(|sender| sender != from) {
+                return invariant_nothing_is_passed_on_without_right(world, from, to, &envelope);
+            }
+            invariant_nothing_is_transmitted_without_right(world, from, to, &frame)?;
+            invariant_ciphertext_canaries_stay_inside(world, from, to, &frame)
+        }
+        Ok(GossipMessage::Statement(_)) => invariant_ciphertext_canaries_stay_inside(world, from, to, bytes),
+        Err(error) => broken("gossip_is_well_formed", from, error),
+    }
+}
+
+/// A judgement of something that was judged before, or never came.
+pub fn broken_judgement(hub: HubId) -> Held {
+    broken("gossip_is_judged_once", hub, "judges what does not wait for it")
 }
 
 /// What holds of an answer to a person.
@@ -258,6 +283,9 @@ pub fn at_the_end(world: &World) -> Held {
                 *hub,
                 format_args!("never answers {}", asked.what),
             );
+        }
+        if world.unjudged(*hub) > 0 {
+            return broken("gossip_is_judged_once", *hub, "something was never judged");
         }
         after_restart(world, *hub)?;
         invariant_files_of_attachments_have_rows(world, *hub)?;

@@ -17,6 +17,7 @@ use testudo_protocol::licence::Licence;
 use crate::federation::{Federation, National};
 
 /// One question without its receiver.
+#[derive(Clone, Copy)]
 pub struct Case<'a> {
     /// Release or forward.
     pub action: Action,

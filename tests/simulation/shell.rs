@@ -78,6 +78,13 @@ impl World {
                 invariants::invariant_no_output_leaks_content(code, &format!("{outbound:?}"))?;
                 return self.transmit((code, peer), outbound.into_frame());
             }
+            Output::Publish(publication) => {
+                invariants::invariant_no_output_leaks_content(code, &format!("{publication:?}"))?;
+                return self.publish(code, publication);
+            }
+            Output::Judge(id, judgement) => return self.judge(code, id, judgement),
+            // Charter and communities stay as they are here.
+            Output::Communities(_) => {}
             Output::Disconnect(peer) => {
                 self.note(code, format_args!("disconnects {peer}"));
                 self.cut(code, peer);

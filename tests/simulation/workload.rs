@@ -1,7 +1,7 @@
 //! What people do: release, correct, withdraw, consent, forward, read. Some of it is not allowed.
 
 use testudo_core::blob::{BlobId, BlobRecord, BlobState, DraftAttachment, StagedBlob};
-use testudo_core::hub::Hub;
+use testudo_core::hub::{CommunityLane, Hub};
 use testudo_core::input::{Command, Draft, ReleaseCommand};
 use testudo_core::output::{Change, Family};
 use testudo_core::views::InboxEntry;
@@ -78,7 +78,10 @@ impl World {
 
     fn draft(&mut self, hub: HubId, what: &'static str, corrects: Option<ItemId>) -> Held {
         let now = self.clock(hub).seconds();
-        let label = drafts::label(&mut self.dice, hub, now);
+        let label = match self.lane {
+            CommunityLane::Gossip if self.dice.chance(65) => drafts::for_community(&mut self.dice, hub),
+            _ => drafts::label(&mut self.dice, hub, now),
+        };
         self.preview(hub, what, label, corrects)
     }
 

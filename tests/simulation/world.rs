@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use testudo_core::blob::{BlobDone, BlobId, BlobJob, BlobJobId};
-use testudo_core::hub::{Hub, HubConfig, restore_governance};
+use testudo_core::hub::{CommunityLane, Hub, HubConfig, restore_governance};
 use testudo_core::input::{Command, CommandId, Input, ReleaseCommand, SealId};
 use testudo_crypto::entropy::Entropy;
 use testudo_crypto::seal::SealError;
@@ -17,6 +17,7 @@ use crate::blobs::Blobs;
 use crate::dice::Dice;
 use crate::disk::Disk;
 use crate::federation::{Federation, National, hub};
+use crate::gossip::{Flight, Gossip};
 use crate::invariants::{self, Broken, Held};
 use crate::network::{Network, Way};
 use crate::watch::Watch;
@@ -98,6 +99,8 @@ pub(crate) enum BlobTask {
 pub(crate) enum Happening {
     /// A frame arrives.
     Arrival(Way, u64),
+    /// A message of gossip arrives.
+    Gossip(Flight),
     /// A sender notices that its stream is gone.
     Lost(Way, u64),
     /// A stream opens over the connection of a generation.
@@ -159,6 +162,10 @@ pub struct World {
     pub stations: BTreeMap<HubId, Station>,
     /// The streams between them.
     pub network: Network,
+    /// What they gossip.
+    pub gossip: Gossip,
+    /// How envelopes leave that are for a community.
+    pub lane: CommunityLane,
     /// What the invariants remember.
     pub watch: Watch,
     /// What happened, without anything that depends on the randomness of sealing.
@@ -172,7 +179,7 @@ pub struct World {
     queue: BTreeMap<(u64, u64), Happening>,
     planned: u64,
     steps: u64,
-    /// Entries of the queue that are not ticks.
+    /// Entries of the queue that are neither ticks nor what hubs tell everybody of their ledgers, as long as they live.
     busy: u64,
     calm: bool,
     /// Whether those who lie have been shut out.
@@ -196,6 +203,8 @@ impl World {
             now: 0,
             stations: BTreeMap::new(),
             network: Network::default(),
+            gossip: Gossip::new(),
+            lane: CommunityLane::Direct,
             watch: Watch::new(edge.liars()),
             trace: Vec::new(),
             counts: BTreeMap::new(),
@@ -312,7 +321,7 @@ impl World {
         if self.steps > STEPS_MAX {
             invariants::broken_circle(self)?;
         }
-        self.busy -= u64::from(!matches!(happening, Happening::Tick(_)));
+        self.busy -= u64::from(keeps_busy(&happening));
         self.happen(happening)?;
         Ok(true)
     }
@@ -320,6 +329,7 @@ impl World {
     fn happen(&mut self, happening: Happening) -> Held {
         match happening {
             Happening::Arrival(way, epoch) => self.on_arrival(way, epoch),
+            Happening::Gossip(flight) => self.on_gossip(flight),
             Happening::Lost(way, epoch) => self.on_lost(way, epoch),
             Happening::Open(way, generation) => self.on_open(way, generation),
             Happening::Redial(one, other) => self.on_redial(one, other),
@@ -360,7 +370,7 @@ impl World {
     /// Plans something for so many milliseconds from now.
     pub(crate) fn after(&mut self, millis: u64, happening: Happening) {
         self.planned += 1;
-        self.busy += u64::from(!matches!(happening, Happening::Tick(_)));
+        self.busy += u64::from(keeps_busy(&happening));
         self.queue.insert((self.now + millis, self.planned), happening);
     }
 
@@ -421,6 +431,7 @@ impl World {
             entropy: Entropy::from_seed(self.dice.bytes32()),
             tick_millis: CHECKPOINT_MILLIS,
             own_acts: self.stations[&code].own_acts.clone(),
+            community_lane: self.lane,
         };
         let disk = &self.stations[&code].disk;
         let restored = Hub::restore(config, rows, disk.anchors().last(), now);
@@ -536,5 +547,13 @@ impl Station {
         self.asked.clear();
         self.disk_free_at = 0;
         self.told_at = 0;
+    }
+}
+
+fn keeps_busy(happening: &Happening) -> bool {
+    match happening {
+        Happening::Tick(_) => false,
+        Happening::Gossip(flight) => !flight.is_statement,
+        _ => true,
     }
 }

@@ -21,7 +21,9 @@ mod drafts;
 mod erase;
 mod fence;
 mod fetch;
+mod gossip;
 mod grade;
+mod lane;
 mod meeting;
 mod mirror;
 mod objects;
@@ -53,6 +55,7 @@ use testudo_crypto::note::NoteSigner;
 use testudo_policies::gate::Gate;
 use testudo_protocol::announcement::Announcement;
 use testudo_protocol::charter::OwnActs;
+use testudo_protocol::community::Community;
 use testudo_protocol::consent::ConsentToken;
 use testudo_protocol::envelope::{AudienceKey, Envelope, Suite};
 use testudo_protocol::exchange::{Control, Message};
@@ -83,7 +86,10 @@ use courier::Packing;
 use deliver::{Flight, Loaded};
 use deliveries::Deliveries;
 use fence::FenceDesk;
+use gossip::{GossipDesk, Gossiped};
 pub use grade::QUORUM_ROW;
+use lane::Aloft;
+pub use lane::CommunityLane;
 use mirror::MirrorDesk;
 use objects::ObjectIndex;
 pub use receive::LOGS_MAX;
@@ -171,6 +177,11 @@ pub struct Hub {
     peer_keys: BTreeMap<(HubId, AudienceId), PeerKey>,
 
     attachments: AttachmentDesk,
+    communities: Vec<Community>,
+    community_lane: CommunityLane,
+    /// What was published a moment ago.
+    aloft: BTreeMap<ItemRef, Aloft>,
+    gossip: GossipDesk,
 
     peers: BTreeMap<HubId, Peer>,
     pending: BTreeMap<BatchId, Pending>,
@@ -255,7 +266,20 @@ impl Hub {
                 // Another hub may have what was asked for.
                 self.pump_fetches(&mut out);
             }
-            Input::Frame(peer, frame) => self.on_frame(peer, &frame, &mut out),
+            Input::Frame(peer, frame) => {
+                self.on_frame(peer, &frame, &mut out);
+                self.take_early(&mut out);
+            }
+            Input::Gossip {
+                id,
+                community,
+                from,
+                bytes,
+            } => {
+                let gossiped = Gossiped { id, community, from };
+                self.on_gossip(gossiped, &bytes, &mut out);
+                self.take_early(&mut out);
+            }
             Input::Persisted(batch) => self.on_persisted(batch, &mut out),
             Input::Loaded(id, row) => self.on_loaded(id, row, &mut out),
             Input::Sealed(id, result) => self.on_sealed(id, result, &mut out),
@@ -287,6 +311,8 @@ impl Hub {
                 if self.is_fenced() {
                     self.reconsider(&mut out);
                 }
+                self.settle_gossip(&mut out);
+                self.repair_gossip(&mut out);
                 self.on_tick(&mut out);
             }
             Input::Stop => self.on_stop(&mut out),
@@ -467,10 +493,15 @@ impl Hub {
 
     /// Tells the operator and ends the connection; the peer may come back and do better.
     fn blame(&mut self, peer: HubId, what: String, out: &mut Vec<Output>) {
+        self.tell_of_fault(peer, what, out);
+        out.push(Output::Disconnect(peer));
+    }
+
+    /// Tells the operator, and leaves the connection as it is.
+    fn tell_of_fault(&mut self, peer: HubId, what: String, out: &mut Vec<Output>) {
         let state = self.peers.entry(peer).or_default();
         state.fault = Some(what.clone());
         out.push(Output::Report(Event::PeerFault { peer, what }));
-        out.push(Output::Disconnect(peer));
     }
 
     fn next_id(&mut self) -> u64 {

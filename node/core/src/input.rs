@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use testudo_crypto::seal::SealError;
 use testudo_policies::gate::Gate;
-use testudo_protocol::id::{DraftId, Hash, HubId, ItemId, Timestamp};
+use testudo_protocol::id::{CommunityTag, DraftId, Hash, HubId, ItemId, Timestamp};
 use testudo_protocol::label::Label;
 use testudo_protocol::ledger::Basis;
 use testudo_protocol::licence::Licence;
@@ -30,6 +30,10 @@ pub struct SealId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LoadId(pub u64);
 
+/// Names one message that came by gossip until it is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GossipId(pub u64);
+
 /// One input.
 pub enum Input {
     /// A person or a tool asks for something.
@@ -40,6 +44,17 @@ pub enum Input {
     Disconnected(HubId),
     /// A frame from a listed peer.
     Frame(HubId, Vec<u8>),
+    /// A message from members of a community; each is answered by one judgement.
+    Gossip {
+        /// What to call it by.
+        id: GossipId,
+        /// Among whose members.
+        community: CommunityTag,
+        /// The listed peer that passed it on.
+        from: HubId,
+        /// The message.
+        bytes: Vec<u8>,
+    },
     /// A batch and all before it are on stable storage.
     Persisted(BatchId),
     /// A row has been read; `None` if there is none.

@@ -26,6 +26,7 @@ pub mod output;
 pub mod blob;
 pub mod outbound;
 pub mod person;
+pub mod publication;
 pub mod seal_order;
 
 pub mod draft_record;

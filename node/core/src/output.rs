@@ -2,13 +2,15 @@
 
 use std::ops::Range;
 use testudo_protocol::charter::{Chain, Status};
+use testudo_protocol::community::Community;
 use testudo_protocol::id::{CharterVersion, Hash, HubId, ItemRef};
 use testudo_protocol::receipt::Act;
 use zeroize::Zeroizing;
 
 use crate::blob::{BlobId, BlobJob, BlobJobId};
-use crate::input::{BatchId, CommandId, LoadId, SealId};
+use crate::input::{BatchId, CommandId, GossipId, LoadId, SealId};
 use crate::outbound::Outbound;
+use crate::publication::{Judgement, Publication};
 use crate::refusal::Refusal;
 use crate::seal_order::SealOrder;
 use crate::views::Reply;
@@ -35,6 +37,13 @@ pub enum Output {
     Transmit(HubId, Outbound),
     /// Members have other transport keys, or another standing: bring the list of peers into line.
     Peers,
+    /// Publish to the members of a community. Whom it does not reach is sent to directly.
+    Publish(Publication),
+    /// Say what has become of a message that came by gossip.
+    Judge(GossipId, Judgement),
+    /// Gossip in these communities and in no other. What was published in one that is gone, or was gone in between, is
+    /// out of reach when this is done, and nothing behind this may happen before.
+    Communities(Vec<Community>),
     /// Close the connection: the peer broke the protocol.
     Disconnect(HubId),
     /// Replace the anchor outside the database, then publish.

@@ -13,6 +13,7 @@ use crate::token::{PinPlace, TokenConfig, TokenPlace};
 
 use super::error::{Origin, Problem, shown};
 use super::health::HealthListen;
+use super::lane::LaneSetting;
 use super::raw::{RawApprovals, RawConfig, RawToken};
 use super::tick::Tick;
 use super::{ApprovalFiles, Config, Log, STORE_FOLDER, Setting, TokenKeys};
@@ -39,6 +40,11 @@ pub(super) fn check(
     let listen = it.parse::<SocketAddr>("network.listen", raw.network.listen, |_| {
         "expected an address and a port such as `127.0.0.1:4470` or `[::]:4470`".to_owned()
     });
+    let lane = it.parse::<LaneSetting>(
+        "delivery.communities",
+        raw.delivery.communities,
+        ToString::to_string,
+    );
     let national_policies = raw
         .policies
         .national
@@ -66,24 +72,27 @@ pub(super) fn check(
         );
     }
 
-    match (listen, tick, format, filter) {
-        (Some(listen), Some(tick), Some(format), Some(filter)) if it.problems.is_empty() => Ok(Config {
-            data,
-            listen,
-            charter,
-            keys,
-            anchor,
-            national_policies,
-            intake_policies,
-            approvals,
-            token,
-            tick,
-            log: Log { format, filter },
-            tap,
-            control_socket,
-            health,
-            settings: it.settings,
-        }),
+    match (listen, lane, tick, format, filter) {
+        (Some(listen), Some(lane), Some(tick), Some(format), Some(filter)) if it.problems.is_empty() => {
+            Ok(Config {
+                data,
+                listen,
+                charter,
+                keys,
+                anchor,
+                community_lane: lane.0,
+                national_policies,
+                intake_policies,
+                approvals,
+                token,
+                tick,
+                log: Log { format, filter },
+                tap,
+                control_socket,
+                health,
+                settings: it.settings,
+            })
+        }
         _ => Err(it.problems),
     }
 }

@@ -62,6 +62,15 @@ pub(super) const KEYS: &[Key] = &[
                 this machine only; `0.0.0.0:4470` or `[::]:4470` means every interface.",
     },
     Key {
+        path: "delivery.communities",
+        default: Some("direct"),
+        sample: "direct",
+        live: false,
+        about: "How an item leaves whose receivers are exactly a community: `direct`, from this hub to each of\n\
+                them, or `gossip`, from member to member. Whoever has given no receipt within two seconds of\n\
+                gossip is sent to directly. Items over 63 KiB, and for any other set of receivers, go directly.",
+    },
+    Key {
         path: "policies.national",
         default: None,
         sample: "policies/national",

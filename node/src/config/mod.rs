@@ -16,6 +16,7 @@ mod error;
 mod example;
 mod health;
 mod keys;
+mod lane;
 mod layer;
 mod raw;
 mod reload;
@@ -30,6 +31,7 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use testudo_core::hub::CommunityLane;
 use testudo_crypto::note::NoteVerifier;
 
 use crate::telemetry::{Filter, LogFormat};
@@ -67,6 +69,8 @@ pub struct Config {
     pub keys: PathBuf,
     /// The anchor file, which knows how far the ledger had come.
     pub anchor: PathBuf,
+    /// How envelopes leave whose receivers are exactly a community.
+    pub community_lane: CommunityLane,
     /// Folder of the national policies; none means that only the federation's apply.
     pub national_policies: Option<PathBuf>,
     /// Folder of the intake policies; none means that only the federation's apply.

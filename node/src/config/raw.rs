@@ -13,6 +13,7 @@ use super::layer::Layer;
 pub(super) struct RawConfig {
     pub hub: RawHub,
     pub network: RawNetwork,
+    pub delivery: RawDelivery,
     #[serde(default)]
     pub policies: RawPolicies,
     #[serde(default)]
@@ -41,6 +42,12 @@ pub(super) struct RawHub {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawNetwork {
     pub listen: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDelivery {
+    pub communities: String,
 }
 
 #[derive(Debug, Default, Deserialize)]

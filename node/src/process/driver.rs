@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use testudo_core::blob::BlobId;
 use testudo_core::hub::Hub;
-use testudo_core::input::{Command, CommandId, Input};
+use testudo_core::input::{Command, CommandId, GossipId, Input};
 use testudo_core::keys::HubKeys;
 use testudo_core::output::{Event, Output};
 use testudo_core::refusal::Refusal;
@@ -26,7 +26,7 @@ use crate::clock;
 use crate::folder::FolderError;
 use crate::store::Store;
 use crate::telemetry::{Counter, count};
-use crate::transport::{Transport, TransportEvent};
+use crate::transport::{GossipTicket, Transport, TransportEvent};
 
 /// Requests that may wait for the hub thread; more are pushed back on those who ask.
 const REQUESTS_MAX: usize = 256;
@@ -231,6 +231,9 @@ pub(super) struct Shell {
     #[cfg(feature = "tap")]
     pub(super) canaries: Option<super::canary::Canaries>,
     pub(super) blobs: BlobWorker,
+    /// Gossip that the core has not judged yet; bounded by what the transport holds.
+    pub(super) unjudged: BTreeMap<GossipId, GossipTicket>,
+    pub(super) gossiped: u64,
     pub(super) waiting: BTreeMap<CommandId, Waiting>,
 }
 
@@ -301,6 +304,23 @@ impl Driver {
                 self.activations.push(done);
                 Some(Input::Policies(gate))
             }
+            Request::Network(TransportEvent::Gossip {
+                code,
+                community,
+                bytes,
+                ticket,
+            }) => {
+                let from = code.parse().ok()?;
+                self.shell.gossiped = self.shell.gossiped.wrapping_add(1);
+                let id = GossipId(self.shell.gossiped);
+                self.shell.unjudged.insert(id, ticket);
+                Some(Input::Gossip {
+                    id,
+                    community,
+                    from,
+                    bytes,
+                })
+            }
             Request::Network(event) => network_input(event),
             Request::Rekey(keys) => Some(Input::Keys(keys)),
             Request::Tick => {
@@ -335,6 +355,17 @@ impl Effects for Shell {
                     debug!(peer = %peer, %error, "not sent, the core sends again after the next connection");
                 }
             }
+            Output::Publish(publication) => {
+                if let Err(error) = self.transport.publish(publication) {
+                    debug!(%error, "not published, the core sends directly in a moment");
+                }
+            }
+            Output::Judge(id, judgement) => {
+                if let Some(ticket) = self.unjudged.remove(&id) {
+                    self.transport.pass_judgement(ticket, judgement);
+                }
+            }
+            Output::Communities(communities) => self.transport.gather(&communities),
             Output::Disconnect(peer) => self.transport.disconnect(peer.as_str()),
             Output::Peers => self.transport.set_peers(peers(hub.gate().charter(), hub.me())),
             Output::Reply(id, reply) => {
@@ -401,7 +432,8 @@ fn network_input(event: TransportEvent) -> Option<Input> {
             Some(Input::Disconnected(hub(&code)?))
         }
         TransportEvent::Frame { code, bytes } => Some(Input::Frame(hub(&code)?, bytes)),
-        TransportEvent::Listening { .. } => None,
+        // Gossip is given a name before it gets here.
+        TransportEvent::Gossip { .. } | TransportEvent::Listening { .. } => None,
         TransportEvent::Stranger { count: seen } => {
             count(Counter::Stranger, 1);
             warn!(count = seen, "somebody who is not a member was turned away");

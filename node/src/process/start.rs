@@ -32,7 +32,7 @@ use crate::folder::{FolderError, HubFolder};
 use crate::store::{
     Anchor, Claim, EraseError, HoldAnchorError, OpenError, ReadAnchorError, ReadError, Store, StoreKeys,
 };
-use crate::transport::{self, PeerEntry, Transport, TransportConfig};
+use crate::transport::{self, GossipCommunity, PeerEntry, Transport, TransportConfig};
 
 /// How often the core is told that time passes.
 const TIMER: Duration = Duration::from_secs(1);
@@ -174,6 +174,7 @@ fn open(folder: &HubFolder, prepared: Prepared, claim: Claim) -> Result<Loaded, 
             entropy: Entropy::from_os()?,
             tick_millis: folder.config.tick.millis(),
             own_acts: prepared.own_acts,
+            community_lane: folder.config.community_lane,
         })
     };
     let anchor = Anchor::new(&folder.config.anchor);
@@ -232,6 +233,7 @@ pub async fn start(folder: &HubFolder, tap: Option<PathBuf>) -> Result<Running, 
         secret_seed: keys.transport.seed(),
         listen: folder.config.listen,
         peers: peers(hub.gate().charter(), hub.me()),
+        communities: hub.communities().iter().map(GossipCommunity::from).collect(),
         #[cfg(feature = "tap")]
         tap: tap.clone(),
     };
@@ -264,6 +266,8 @@ pub async fn start(folder: &HubFolder, tap: Option<PathBuf>) -> Result<Running, 
             #[cfg(feature = "tap")]
             canaries,
             blobs,
+            unjudged: BTreeMap::new(),
+            gossiped: 0,
             waiting: BTreeMap::new(),
         },
         commands: 0,
@@ -299,6 +303,12 @@ pub async fn start(folder: &HubFolder, tap: Option<PathBuf>) -> Result<Running, 
 }
 
 impl Running {
+    /// Bytes that streams to peers have taken since the start.
+    #[cfg(feature = "bare")]
+    pub fn sent_bytes(&self) -> u64 {
+        self.transport.sent_bytes()
+    }
+
     /// Whether the hub thread has ended by itself: an effect that must not be retried failed.
     pub fn has_ended(&self) -> bool {
         self.thread.is_finished()

@@ -11,7 +11,12 @@ use libp2p::{
     ping, quic, swarm, tcp, tls, yamux,
 };
 
-use super::{liveness::Liveness, registry::Registry, streams::Streams};
+use super::{
+    gossip::Gossip,
+    liveness::Liveness,
+    registry::{COMMUNITIES_MAX, Registry},
+    streams::Streams,
+};
 
 /// One connection that each side has dialled, and one by which a peer that was killed and restarted shows
 /// itself while we still hold the two dead ones. The driver closes the dead ones then.
@@ -35,8 +40,12 @@ const QUIC_STREAM_BYTES: u32 = 4 * 1024 * 1024;
 /// The same per connection: the frame stream, and one that replaces it.
 const QUIC_CONNECTION_BYTES: u32 = 6 * 1024 * 1024;
 
-/// Streams that a peer may have open on one connection. It needs one; more are replacements in flight.
-const STREAMS_PER_CONNECTION_MAX: u32 = 16;
+/// Streams that a peer may have open on one connection: one of frames, one for each community that both are in, and
+/// replacements in flight.
+const STREAMS_PER_CONNECTION_MAX: u32 = 3 * COMMUNITIES_MAX as u32;
+
+/// Streams that may be agreed upon at a time: on a new connection, those of all communities.
+const STREAMS_NEGOTIATING_MAX: usize = 2 * COMMUNITIES_MAX;
 
 /// How often TCP connections are asked for a sign of life: as often as QUIC asks ...
 const PING_INTERVAL: Duration = QUIC_KEEP_ALIVE;
@@ -56,6 +65,7 @@ pub(super) struct Behaviour {
     pub(super) allowed: allow_block_list::Behaviour<allow_block_list::AllowedPeers>,
     pub(super) limits: connection_limits::Behaviour,
     pub(super) streams: Streams,
+    pub(super) gossip: Gossip,
     pub(super) liveness: Liveness,
 }
 
@@ -83,7 +93,7 @@ pub(super) fn swarm(
 ) -> Result<Swarm<Behaviour>, tls::certificate::GenError> {
     let quic = quic::tokio::Transport::new(quic_config(keypair));
     let mut yamux = yamux::Config::default();
-    yamux.set_max_num_streams(STREAMS_PER_CONNECTION_MAX as usize);
+    yamux.set_max_num_streams(2 * STREAMS_PER_CONNECTION_MAX as usize);
     let tcp = tcp::tokio::Transport::new(tcp::Config::default())
         .upgrade(upgrade::Version::V1)
         .authenticate(tls::Config::new(keypair)?)
@@ -94,7 +104,8 @@ pub(super) fn swarm(
         Either::Right((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
     });
 
-    // Every connection is wrapped here, before anything else can write to it.
+    // Every connection is wrapped here, before anything else can write to it: by the tap, and outside of that by its
+    // shutter, so that the tap holds no byte that was not let through.
     #[cfg(feature = "tap")]
     let either = {
         let registry = registry.clone();
@@ -110,6 +121,12 @@ pub(super) fn swarm(
         })
     };
 
+    let shutters = registry.clone();
+    let either = either.map(move |(peer, muxer), _| {
+        let muxer = StreamMuxerBox::new(shutters.shutters.wrap(peer, muxer));
+        (peer, muxer)
+    });
+
     let asks = ping::Config::new()
         .with_interval(PING_INTERVAL)
         .with_timeout(PING_TIMEOUT);
@@ -117,11 +134,12 @@ pub(super) fn swarm(
         allowed: allow_block_list::Behaviour::default(),
         limits: connection_limits::Behaviour::new(limits(0)),
         streams: Streams::new(registry.clone()),
+        gossip: Gossip::new(registry.clone()),
         liveness: Liveness::new(asks),
     };
     let config = swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(IDLE_CONNECTION_TIMEOUT)
-        .with_max_negotiating_inbound_streams(STREAMS_PER_CONNECTION_MAX as usize)
+        .with_max_negotiating_inbound_streams(STREAMS_NEGOTIATING_MAX)
         .with_smart_dial();
     Ok(Swarm::new(
         either.boxed(),
@@ -131,7 +149,7 @@ pub(super) fn swarm(
     ))
 }
 
-fn quic_config(keypair: &Keypair) -> quic::Config {
+pub(super) fn quic_config(keypair: &Keypair) -> quic::Config {
     let mut config = quic::Config::new(keypair);
     config.handshake_timeout = HANDSHAKE_TIMEOUT;
     config.max_idle_timeout = QUIC_IDLE_TIMEOUT_MS;

@@ -2,13 +2,14 @@
 
 #[cfg(feature = "tap")]
 use std::path::PathBuf;
-use std::{io, net::SocketAddr};
+use std::{collections::BTreeSet, io, net::SocketAddr};
 
 use libp2p::{
     Multiaddr, PeerId,
     identity::{PublicKey, ed25519},
     multiaddr::Protocol,
 };
+use testudo_protocol::id::CommunityTag;
 use zeroize::Zeroizing;
 
 /// Everything that the transport needs to start. It has no `Debug`: it holds the secret key.
@@ -21,10 +22,21 @@ pub struct TransportConfig {
     pub listen: SocketAddr,
     /// The hubs that may talk to us, and with whom we keep a connection. Our own entry is skipped.
     pub peers: Vec<PeerEntry>,
+    /// Who gossips with whom, as for [`Transport::gather`](super::Transport::gather).
+    pub communities: Vec<GossipCommunity>,
     /// Folder for a copy of every byte that is written to and read from peers. A proof tool for tests and
     /// demonstrations: it holds whatever the streams hold.
     #[cfg(feature = "tap")]
     pub tap: Option<PathBuf>,
+}
+
+/// A set of listed hubs that gossip with each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GossipCommunity {
+    /// Stands for exactly these members under one charter; another set has another.
+    pub tag: CommunityTag,
+    /// Their codes. Our own may be among them.
+    pub members: BTreeSet<String>,
 }
 
 /// One hub on the allow-list.

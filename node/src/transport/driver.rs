@@ -4,7 +4,7 @@
 //! core, and no frame passes through it.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, VecDeque},
     io,
     net::{SocketAddr, TcpListener, UdpSocket},
     sync::Arc,
@@ -33,6 +33,7 @@ use super::{
     config::{StartError, TransportConfig, multiaddrs, quic_address, socket_address, tcp_address},
     dialer::Dialer,
     event::TransportEvent,
+    gossip::{Acceptance, GossipEvent, GossipWish},
     link::{self, Link},
     registry::{Member, Registry},
     streams::OpenStream,
@@ -50,6 +51,9 @@ const FREE_PORT_TRIES_MAX: u32 = 16;
 /// Wishes of links for a stream that may wait for the driver, which is never busy for long; a link beyond them waits.
 const OPENINGS_MAX: usize = 64;
 
+/// Messages of gossip that may wait for the core: 32 MiB at most. More are dropped, and come directly.
+const ARRIVED_MAX: usize = 512;
+
 /// A peer dials only while it has no connection with us. If it dials us although we hold one that we
 /// dialled, then either both dialled at once, or it has lost that one. Both at once is a matter of round
 /// trips; beyond this it has lost it.
@@ -61,6 +65,7 @@ const SIMULTANEOUS_DIAL: Duration = Duration::from_secs(1);
 pub(super) async fn start(
     mut config: TransportConfig,
     events: mpsc::Sender<TransportEvent>,
+    wishes: mpsc::Receiver<GossipWish>,
 ) -> Result<(Arc<Registry>, SocketAddr, watch::Receiver<()>), StartError> {
     config.listen = hold_ports(config.listen)?.address;
     let keypair =
@@ -69,6 +74,7 @@ pub(super) async fn start(
     if let Some(error) = registry.set(std::mem::take(&mut config.peers)).into_iter().next() {
         return Err(error);
     }
+    registry.set_communities(std::mem::take(&mut config.communities));
     #[cfg(feature = "tap")]
     let tap = config.tap.take().map(super::tap::Tap::new).transpose()?;
     let mut swarm = behaviour::swarm(
@@ -96,6 +102,8 @@ pub(super) async fn start(
         registry: registry.clone(),
         opening,
         openings,
+        wishes,
+        arrived: VecDeque::new(),
         events,
         dialer: Dialer::new(seed),
         seed,
@@ -210,6 +218,10 @@ struct Driver {
     /// Handed to each link.
     opening: mpsc::Sender<OpenStream>,
     openings: mpsc::Receiver<OpenStream>,
+    /// What is to be published, and what became of what has arrived.
+    wishes: mpsc::Receiver<GossipWish>,
+    /// Gossip that the core has not taken yet.
+    arrived: VecDeque<TransportEvent>,
     events: mpsc::Sender<TransportEvent>,
     dialer: Dialer,
     seed: u64,
@@ -239,6 +251,12 @@ impl Driver {
                 () = self.registry.changed() => self.apply_changes(),
                 () = self.events.closed() => break,
                 Some(wish) = self.openings.recv() => self.open_stream(wish),
+                Some(wish) = self.wishes.recv() => self.swarm.behaviour_mut().gossip.grant(wish),
+                Ok(permit) = self.events.clone().reserve_owned(), if !self.arrived.is_empty() => {
+                    if let Some(event) = self.arrived.pop_front() {
+                        permit.send(event);
+                    }
+                }
                 event = self.swarm.select_next_some() => self.on_swarm_event(event),
                 () = dial => self.dial_due(),
             }
@@ -259,6 +277,17 @@ impl Driver {
         if self.version != Some(version) {
             self.version = Some(version);
             self.apply_list(members);
+            self.apply_communities();
+        }
+    }
+
+    /// Brings gossip into line with the communities, and closes what carries others.
+    fn apply_communities(&mut self) {
+        for id in self.swarm.behaviour_mut().gossip.reconcile() {
+            if let Some(peer) = self.peers.get(&id) {
+                peer.link.interrupt();
+            }
+            self.close_all(id);
         }
     }
 
@@ -406,6 +435,7 @@ impl Driver {
                 }
             }
             SwarmEvent::Behaviour(BehaviourEvent::Liveness(answer)) => self.on_ping(&answer),
+            SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.on_gossip(event),
             SwarmEvent::ListenerClosed { .. } => tracing::error!("the listener closed; restart this hub"),
             _ => {}
         }
@@ -418,6 +448,33 @@ impl Driver {
         }
         self.close_dead(answer.peer, |connection| connection.id == answer.connection);
         self.tell_link(&answer.peer);
+    }
+
+    /// Hands gossip to the core, in its own time: a peer cannot make us hold more than a bound of it.
+    fn on_gossip(&mut self, event: GossipEvent) {
+        match event {
+            GossipEvent::Arrived { ticket, bytes } => {
+                let link = self.registry.by_peer(&ticket.from());
+                let room = self.arrived.len() < ARRIVED_MAX;
+                let Some(link) = link.filter(|_| room) else {
+                    tracing::debug!("gossip was dropped: the core is busy, or its sender is gone");
+                    let ignored = GossipWish::Judge(ticket, Acceptance::Ignore);
+                    return self.swarm.behaviour_mut().gossip.grant(ignored);
+                };
+                self.arrived.push_back(TransportEvent::Gossip {
+                    code: link.code.clone(),
+                    community: ticket.community(),
+                    bytes,
+                    ticket,
+                });
+            }
+            GossipEvent::Slow { peer, dropped } => {
+                // Its score falls with each, until it leaves the mesh by itself.
+                if let Some(link) = self.registry.by_peer(&peer) {
+                    tracing::warn!(peer = %link.code, count = dropped, "the peer reads gossip too slowly");
+                }
+            }
+        }
     }
 
     fn on_established(&mut self, id: PeerId, connection: ConnectionId, dialled_by_peer: bool) {

@@ -2,6 +2,10 @@
 
 use std::{fmt, net::SocketAddr};
 
+use testudo_protocol::id::CommunityTag;
+
+use super::gossip::GossipTicket;
+
 /// Something that happened on the network. Its `Debug` shows sizes, never bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub enum TransportEvent {
@@ -25,6 +29,18 @@ pub enum TransportEvent {
         code: String,
         /// The frame without its length prefix.
         bytes: Vec<u8>,
+    },
+    /// A message from members of a community, which nobody has judged yet: say so with
+    /// [`Transport::pass_judgement`](super::Transport::pass_judgement).
+    Gossip {
+        /// The hub that passed it on, which need not be the one that wrote it.
+        code: String,
+        /// Among whose members.
+        community: CommunityTag,
+        /// The message, of at most [`GOSSIP_BYTES_MAX`](super::GOSSIP_BYTES_MAX) bytes.
+        bytes: Vec<u8>,
+        /// What to call it by.
+        ticket: GossipTicket,
     },
     /// We listen here. Reported once at start, and for each further address of a wildcard.
     Listening {
@@ -51,6 +67,7 @@ impl fmt::Debug for TransportEvent {
             Self::Connected { code } => write!(f, "Connected({code})"),
             Self::Disconnected { code } => write!(f, "Disconnected({code})"),
             Self::Frame { code, bytes } => write!(f, "Frame({code}, {} bytes)", bytes.len()),
+            Self::Gossip { code, bytes, .. } => write!(f, "Gossip({code}, {} bytes)", bytes.len()),
             Self::Listening { address } => write!(f, "Listening({address})"),
             Self::Stranger { count } => write!(f, "Stranger({count})"),
             Self::FrameRefused {

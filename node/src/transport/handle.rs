@@ -6,16 +6,21 @@ use std::{
     time::Duration,
 };
 
+use testudo_protocol::id::CommunityTag;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{
+        mpsc::{self, error::TrySendError},
+        watch,
+    },
     time::{Instant, sleep},
 };
 
 use super::{
-    config::{PeerEntry, StartError, TransportConfig},
+    config::{GossipCommunity, PeerEntry, StartError, TransportConfig},
     driver,
     event::TransportEvent,
     frames::FRAME_BYTES_MAX,
+    gossip::{Acceptance, GOSSIP_BYTES_MAX, GossipTicket, GossipWish},
     queue::{PushError, QUEUE_BYTES_MAX, QUEUE_FRAMES_MAX},
     registry::Registry,
 };
@@ -29,6 +34,9 @@ const EVENTS_MAX: usize = 32;
 const PORT_RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 const PORT_RELEASE_POLL: Duration = Duration::from_millis(10);
+
+/// Messages to publish, and verdicts, that may wait for the driver: 32 MiB at most.
+const GOSSIP_WISHES_MAX: usize = 512;
 
 /// Why a frame was not accepted for sending. Nothing of it was sent, and nothing will be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,11 +69,26 @@ pub enum SendError {
     },
 }
 
+/// Why a message was not accepted for publishing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// Nobody's fault: many are published at once. Send directly.
+    #[error("{GOSSIP_WISHES_MAX} messages are waiting to be published")]
+    Full,
+    /// Ours: it has to go directly.
+    #[error("a message of {bytes} bytes is larger than {GOSSIP_BYTES_MAX}")]
+    TooLarge {
+        /// Its length.
+        bytes: usize,
+    },
+}
+
 /// The running transport. Clones are handles to the same one; it stops when the last is dropped, when the
 /// receiver of events is dropped, or by [`Transport::stop`].
 #[derive(Clone)]
 pub struct Transport {
     guard: Arc<Guard>,
+    wishes: mpsc::Sender<GossipWish>,
     stopped: watch::Receiver<()>,
 }
 
@@ -93,10 +116,12 @@ impl Transport {
         config: TransportConfig,
     ) -> Result<(Self, mpsc::Receiver<TransportEvent>), StartError> {
         let (sender, receiver) = mpsc::channel(EVENTS_MAX);
-        let (registry, listen, stopped) = driver::start(config, sender).await?;
+        let (wishes, waiting) = mpsc::channel(GOSSIP_WISHES_MAX);
+        let (registry, listen, stopped) = driver::start(config, sender, waiting).await?;
         Ok((
             Self {
                 guard: Arc::new(Guard { registry, listen }),
+                wishes,
                 stopped,
             },
             receiver,
@@ -124,6 +149,59 @@ impl Transport {
             PushError::Closed => SendError::NotConnected { code: named() },
             PushError::Full => SendError::QueueFull { code: named() },
         })
+    }
+
+    /// Publishes a message to the members of a community, as gossip: it may reach all of them, or some, or none.
+    ///
+    /// Nothing is published if the community has been replaced by then.
+    ///
+    /// # Errors
+    /// See [`PublishError`].
+    pub(super) fn publish_bytes(&self, community: CommunityTag, bytes: Vec<u8>) -> Result<(), PublishError> {
+        if bytes.len() > GOSSIP_BYTES_MAX {
+            return Err(PublishError::TooLarge { bytes: bytes.len() });
+        }
+        let wish = GossipWish::Publish(community, bytes);
+        // A driver that has ended publishes nothing either.
+        match self.wishes.try_send(wish) {
+            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+            Err(TrySendError::Full(_)) => Err(PublishError::Full),
+        }
+    }
+
+    /// Says what is to become of a message that has arrived by gossip. Each has to be judged once, within ten seconds;
+    /// one that is not is not passed on.
+    pub(super) fn judge(&self, ticket: GossipTicket, acceptance: Acceptance) {
+        // One that finds no room counts as ignored.
+        let _ = self.wishes.try_send(GossipWish::Judge(ticket, acceptance));
+    }
+
+    /// Replaces the communities.
+    ///
+    /// A community whose tag is gone is torn down before this returns: no byte is written any more over a connection
+    /// with any of its members, whatever was queued, and what was published for it is forgotten. What the transport
+    /// held already, some 80 to 240 kB, may still arrive. The connections are closed and dialled anew, with all that is
+    /// on them; see `gossip.rs`.
+    pub(super) fn set_communities(&self, communities: Vec<GossipCommunity>) {
+        let left_out = self.guard.registry.set_communities(communities);
+        if !left_out.is_empty() {
+            tracing::warn!(
+                count = left_out.len(),
+                "too many communities: these have no gossip, and are sent to directly"
+            );
+        }
+    }
+
+    /// Bytes that streams to peers have taken since the start.
+    #[cfg(feature = "bare")]
+    pub fn sent_bytes(&self) -> u64 {
+        self.guard.registry.shutters.sent_bytes()
+    }
+
+    /// Lets everybody into every community.
+    #[cfg(test)]
+    pub(super) fn turn_gate_off(&self) {
+        self.guard.registry.turn_gate_off();
     }
 
     /// Replaces the list of peers.

@@ -129,6 +129,17 @@ impl Link {
         self.offered().earlier = false;
     }
 
+    /// Waits for a stream of the peer.
+    #[cfg(feature = "bare")]
+    pub(super) async fn next_offer(&self) -> Stream {
+        loop {
+            if let Some(stream) = self.take_offer() {
+                return stream;
+            }
+            self.offer.notified().await;
+        }
+    }
+
     fn take_offer(&self) -> Option<Stream> {
         self.offered().stream.take()
     }

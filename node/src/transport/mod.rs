@@ -15,6 +15,9 @@
 //! reads frames from the stream that the peer opens. A frame is its length (4 bytes, big-endian), then its
 //! bytes.
 //!
+//! Beside that, the members of a community gossip: see `gossip.rs`. What they pass on is judged by the core before it goes
+//! any further.
+//!
 //! INVARIANT (session order): of one peer, the events are `Connected`, any number of `Frame`, and then
 //! `Disconnected`, again and again. No frame is reported outside a session, and no frame accepted by `send`
 //! in one session leaves in the next. Held by `link.rs`.
@@ -36,17 +39,22 @@ mod registry;
 
 mod behaviour;
 mod driver;
+mod gossip;
 mod liveness;
+mod shutter;
 mod streams;
 
+#[cfg(feature = "bare")]
+pub mod bare;
 #[cfg(feature = "tap")]
 mod tap;
 
 #[cfg(test)]
 mod tests;
 
-pub use config::{PeerEntry, StartError, TransportConfig};
+pub use config::{GossipCommunity, PeerEntry, StartError, TransportConfig};
 pub use driver::{HeldPorts, hold_ports};
 pub use event::TransportEvent;
 pub use frames::FRAME_BYTES_MAX;
-pub use handle::{SendError, Transport};
+pub use gossip::{GOSSIP_BYTES_MAX, GossipTicket};
+pub use handle::{PublishError, SendError, Transport};

@@ -10,12 +10,18 @@ use std::{
 };
 
 use libp2p::{PeerId, Stream};
+use testudo_protocol::id::CommunityTag;
 use tokio::sync::Notify;
 
 use super::{
-    config::{PeerEntry, StartError},
+    config::{GossipCommunity, PeerEntry, StartError},
     link::Link,
+    shutter::Shutters,
 };
+
+/// Communities that a hub can be in. Each costs two streams on each connection, and yamux ends a connection with some
+/// hundreds of them.
+pub(super) const COMMUNITIES_MAX: usize = 64;
 
 /// A listed peer.
 #[derive(Clone)]
@@ -24,17 +30,27 @@ pub(super) struct Member {
     pub(super) address: SocketAddr,
 }
 
+/// Who is in a community.
+struct Members {
+    codes: BTreeSet<String>,
+    /// The list with which it came: one that was gone in between is another one, that knows nothing of the first.
+    since: u64,
+}
+
 /// Who may talk to us.
 pub(super) struct Registry {
     own: PeerId,
     inner: Mutex<Inner>,
     changed: Notify,
+    /// Of all connections, also of those that are still to be refused.
+    pub(super) shutters: Shutters,
 }
 
 #[derive(Default)]
 struct Inner {
     members: BTreeMap<String, Member>,
     codes: HashMap<PeerId, String>,
+    communities: BTreeMap<CommunityTag, Members>,
     /// Counts the lists, so that the driver sees whether it has the newest.
     version: u64,
     /// Peers whose connections are to be closed; bounded by the list, as is the next.
@@ -42,6 +58,9 @@ struct Inner {
     /// Peers that opened a second stream.
     reopened: BTreeSet<PeerId>,
     stopping: bool,
+    /// Everybody is in every community: shows that the tests of the gate can fail.
+    #[cfg(test)]
+    is_gate_off: bool,
 }
 
 impl Registry {
@@ -51,6 +70,7 @@ impl Registry {
             own,
             inner: Mutex::default(),
             changed: Notify::new(),
+            shutters: Shutters::default(),
         }
     }
 
@@ -84,6 +104,7 @@ impl Registry {
                     Some(member) if member.link.peer == peer => member.link,
                     Some(member) => {
                         member.link.retire();
+                        self.shutters.shut(&member.link.peer);
                         Arc::new(Link::new(code.clone(), peer))
                     }
                     None => Arc::new(Link::new(code.clone(), peer)),
@@ -93,10 +114,75 @@ impl Registry {
             }
             for member in old.values() {
                 member.link.retire();
+                self.shutters.shut(&member.link.peer);
             }
         }
         self.changed.notify_one();
         refused
+    }
+
+    /// Takes new communities. Whoever leaves or changes one has no byte written to it over a connection that stands
+    /// when this returns; the driver closes those, and both sides dial again.
+    ///
+    /// Returns those that are left out because there are too many.
+    pub(super) fn set_communities(&self, communities: Vec<GossipCommunity>) -> Vec<CommunityTag> {
+        let mut communities = communities.into_iter();
+        let taken = communities.by_ref().take(COMMUNITIES_MAX);
+        let taken: BTreeMap<_, _> = taken.map(|one| (one.tag, one.members)).collect();
+        {
+            let mut inner = self.lock();
+            inner.version = inner.version.wrapping_add(1);
+            let since = inner.version;
+            let before = std::mem::take(&mut inner.communities);
+            for (tag, codes) in taken {
+                // A tag with other members would be a defect of the caller; it is another community all the same.
+                let stands = before.get(&tag).filter(|known| known.codes == codes);
+                let since = stands.map_or(since, |known| known.since);
+                inner.communities.insert(tag, Members { codes, since });
+            }
+            let links: Vec<Arc<Link>> = inner.members.values().map(|member| member.link.clone()).collect();
+            for link in links {
+                let (had, has) = (of(&before, &link.code), of(&inner.communities, &link.code));
+                if had == has {
+                    continue;
+                }
+                // Before anybody is told: from here on nothing more is written, whatever is queued.
+                if !had.is_subset(&has) {
+                    self.shutters.shut(&link.peer);
+                }
+                link.interrupt();
+                inner.interrupted.insert(link.peer);
+            }
+        }
+        self.changed.notify_one();
+        communities.map(|one| one.tag).collect()
+    }
+
+    /// All communities, each with the list since which it stands.
+    pub(super) fn communities(&self) -> BTreeMap<CommunityTag, u64> {
+        let inner = self.lock();
+        inner
+            .communities
+            .iter()
+            .map(|(tag, members)| (*tag, members.since))
+            .collect()
+    }
+
+    /// The communities that the holder of this key is in; none for a stranger.
+    pub(super) fn communities_of(&self, peer: &PeerId) -> BTreeSet<CommunityTag> {
+        let inner = self.lock();
+        #[cfg(test)]
+        if inner.is_gate_off {
+            return inner.communities.keys().copied().collect();
+        }
+        let code = inner.codes.get(peer);
+        code.map(|code| of(&inner.communities, code)).unwrap_or_default()
+    }
+
+    /// Lets everybody into every community.
+    #[cfg(test)]
+    pub(super) fn turn_gate_off(&self) {
+        self.lock().is_gate_off = true;
     }
 
     /// Asks the driver to close the connections with this peer, and ends the session now.
@@ -175,4 +261,12 @@ impl Registry {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The communities that a hub is in.
+fn of(communities: &BTreeMap<CommunityTag, Members>, code: &str) -> BTreeSet<CommunityTag> {
+    let with = communities
+        .iter()
+        .filter(|(_, members)| members.codes.contains(code));
+    with.map(|(tag, _)| *tag).collect()
 }

@@ -67,12 +67,13 @@ pub struct Verified {
 ///
 /// ```compile_fail
 /// # use testudo_protocol::envelope::Opened;
-/// let forged = Opened { carrier: unreachable!(), payload: unreachable!() };
+/// let forged = Opened { carrier: unreachable!(), payload: unreachable!(), recipients: unreachable!() };
 /// ```
 #[derive(Debug)]
 pub struct Opened {
     carrier: VerifiedPart,
     payload: Payload,
+    recipients: Vec<HubId>,
 }
 
 /// What was inside.
@@ -333,12 +334,12 @@ impl Verified {
                 && recipients.contains(opener.me)
         };
         // The list stands beside the signature, or once for all in the audience's key.
-        let meant = match (listed, key) {
-            ([], Some(key)) => is_meant(key.recipients()),
-            ([], None) => false,
-            (listed, _) => is_meant(&wire::decode(listed).map_err(|_| OpenError::Layout)?),
+        let recipients: Recipients = match (listed, key) {
+            ([], Some(key)) => key.recipients().clone(),
+            ([], None) => return Err(OpenError::NotForUs),
+            (listed, _) => wire::decode(listed).map_err(|_| OpenError::Layout)?,
         };
-        if !meant {
+        if !is_meant(&recipients) {
             return Err(OpenError::NotForUs);
         }
         if header.charter > opener.charter.version() {
@@ -346,7 +347,11 @@ impl Verified {
             return Err(OpenError::NewerCharter { theirs, ours });
         }
         let payload = Payload::read(&carrier, opener)?;
-        Ok(Opened { carrier, payload })
+        Ok(Opened {
+            carrier,
+            payload,
+            recipients: recipients.hubs().collect(),
+        })
     }
 
     /// Opens the key of an audience and verifies whose it is.
@@ -456,6 +461,11 @@ impl Opened {
             Payload::Own(_) => &self.carrier,
             Payload::Forwarded(forwarded) => &forwarded.original,
         }
+    }
+
+    /// Everyone for whom the sender has sealed it, this hub among them.
+    pub fn recipients(&self) -> &[HubId] {
+        &self.recipients
     }
 
     /// The bundle.

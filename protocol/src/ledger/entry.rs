@@ -27,6 +27,8 @@ pub enum DecisionAct {
     Forward,
     /// The same release asked again, because charter or policies have changed since.
     Resend,
+    /// Another hub's item passed on inside its audience.
+    Relay,
 }
 
 /// One decision over all receivers asked.

@@ -193,6 +193,7 @@ impl Life {
                 entropy,
                 tick_millis: TICK_MILLIS,
                 own_acts: Vec::new(),
+                community_lane: testudo_core::hub::CommunityLane::Direct,
             })
         };
         let anchor = Anchor::new(&self.folder.join("anchor/anchor.json"));

@@ -5,7 +5,7 @@ use testudo_policies::vocabulary::Action;
 use testudo_protocol::envelope::{Envelope, EnvelopeError};
 use testudo_protocol::exchange::{Message, Piece};
 use testudo_protocol::id::HubId;
-use testudo_protocol::ledger::Entry;
+use testudo_protocol::ledger::{DecisionAct, Entry};
 use testudo_protocol::licence::Licence;
 
 use super::{Broken, Held, broken};
@@ -114,6 +114,92 @@ pub fn invariant_ciphertext_canaries_stay_inside(
         }
     }
     Ok(())
+}
+
+/// What a hub passes on inside its audience it holds itself, on a decision of its own that is on disk; its sender has
+/// released it to the receiver too, and the law lets both have it so.
+pub fn invariant_nothing_is_passed_on_without_right(
+    world: &World,
+    from: HubId,
+    to: HubId,
+    bytes: &[u8],
+) -> Held {
+    const NAME: &str = "nothing_is_passed_on_without_right";
+    let envelope = match Envelope::decode(bytes) {
+        Ok(envelope) => envelope,
+        Err(error) => return broken(NAME, from, error),
+    };
+    let (hash, sender) = (envelope.hash(), envelope.outer().fields().sender);
+    if to == sender {
+        return Ok(());
+    }
+    let carries = |delivery: &DeliveryRecord| {
+        delivery.envelope == hash || delivery.key.is_some_and(|place| place.envelope == hash)
+    };
+    let Some(item) = world.stations[&sender]
+        .disk
+        .deliveries_to(to)
+        .find(carries)
+        .map(|one| one.item)
+    else {
+        return broken(
+            NAME,
+            from,
+            format_args!("passes on to {to} what {sender} has not for it"),
+        );
+    };
+    let disk = &world.stations[&from].disk;
+    let Some(record) = disk
+        .item(item)
+        .filter(|record| record.state != ItemState::Retracted)
+    else {
+        return broken(
+            NAME,
+            from,
+            format_args!("passes on {item}, which it does not hold"),
+        );
+    };
+    let origin = Federation::get().ledger_origin(from);
+    let is_decision = |entry: &Entry| match entry {
+        Entry::Decision(decision) => decision.item == item && decision.act == DecisionAct::Relay,
+        _ => false,
+    };
+    if !disk.entries(&origin).iter().any(|(_, entry)| is_decision(entry)) {
+        return broken(
+            NAME,
+            from,
+            format_args!("passes on {item} without a decision on disk"),
+        );
+    }
+    for (sealer, sealed) in world.watch.canaries(bytes) {
+        if (sealer, sealed) != (sender, item) {
+            return broken(NAME, from, format_args!("hides {sealed} of {sealer} in gossip"));
+        }
+    }
+    let case = Case {
+        action: Action::Relay,
+        sender: from,
+        originator: record.originator,
+        label: &record.label,
+        purpose: &record.purpose,
+        national: world.stations[&from].national,
+        consented: false,
+        now: world.clock(from),
+    };
+    let release = Case {
+        action: Action::Release,
+        sender: record.originator,
+        ..case
+    };
+    if law::permits(&case, to) && law::permits(&release, to) {
+        Ok(())
+    } else {
+        broken(
+            NAME,
+            from,
+            format_args!("passes on to {to} {item}, which the law denies it"),
+        )
+    }
 }
 
 /// Whether the law lets `receiver` have an item from `sender` now, asked past the gate.

@@ -84,6 +84,8 @@ impl Hub {
         if let Err(error) = self.adopt(charter) {
             self.report_blocked(&error, out);
         }
+        // What was allowed before must not be passed on afterwards.
+        self.regather(out);
         out.push(Output::Report(Event::PoliciesActivated { policies }));
     }
 }

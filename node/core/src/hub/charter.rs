@@ -339,6 +339,8 @@ impl Hub {
         if let Err(error) = self.adopt(charter) {
             self.report_blocked(&error, out);
         }
+        // Nothing that was published for the members of before reaches those of now, or the other way round.
+        self.regather(out);
         if !self.is_fenced() {
             // Every decision that rests on it is entered in a later step, and durable after this one.
             let mut step = Step::default();

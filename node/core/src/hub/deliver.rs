@@ -90,7 +90,8 @@ impl Hub {
         let can_seal = self.sealable(peer).is_some();
         let mut logs: Vec<_> = (self.deliveries.open_logs(peer))
             .map(|log| {
-                let flights = log.map(|delivery| self.flight(delivery));
+                let here = log.filter(|delivery| !self.is_aloft(delivery.item, peer));
+                let flights = here.map(|delivery| self.flight(delivery));
                 ready(
                     flights.filter(|flight| !done.contains(flight)),
                     under_way,

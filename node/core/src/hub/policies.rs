@@ -57,7 +57,11 @@ impl Hub {
     }
 
     /// The release of one of our own items, as it would be asked now.
-    fn question_again<'a>(&self, record: &'a ItemRecord, sources: &'a [Source<'a>]) -> Question<'a> {
+    pub(super) fn question_again<'a>(
+        &self,
+        record: &'a ItemRecord,
+        sources: &'a [Source<'a>],
+    ) -> Question<'a> {
         Question {
             action: Action::Release,
             sender: self.me,

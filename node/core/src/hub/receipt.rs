@@ -35,6 +35,7 @@ impl Hub {
                 let _bounded = step.put(Family::Delivery, key::delivery(item, peer), delivery);
             }
         }
+        self.wait_no_longer(audience, peer);
         if let Some(state) = self.peers.get_mut(&peer) {
             state.flights.retain(|flight| flight.audience != audience);
             state.served &= !again;
@@ -72,6 +73,7 @@ impl Hub {
         let noted = self
             .note_receipt(&mut step, peer, fields)
             .map_err(|error| PeerFault::of(&error))?;
+        self.has_landed(fields.item, peer);
         if let Some(state) = self.peers.get_mut(&peer) {
             state.flights.retain(|flight| flight.envelope != fields.envelope);
         }

@@ -9,8 +9,8 @@ use testudo_policies::vocabulary::Action;
 use testudo_protocol::charter::KeyRefusal;
 use testudo_protocol::consent::ConsentError;
 use testudo_protocol::envelope::{
-    Envelope, EnvelopeError, Kind, LogEntry, OpenError, Opened, Opener, Outer, OuterFields, SignedPartError,
-    Verified,
+    AudienceKey, Envelope, EnvelopeError, Kind, LogEntry, OpenError, Opened, Opener, Outer, OuterFields,
+    SignedPartError, Verified,
 };
 use testudo_protocol::exchange::Control;
 use testudo_protocol::id::{AudienceId, EnvelopeHash, HubId, ItemId, ItemRef, ItemVersion};
@@ -176,7 +176,12 @@ impl Hub {
     }
 
     /// Two envelopes for one place of a log: keep the evidence, tell the operator, take neither.
-    fn on_fork(&mut self, peer: HubId, bytes: &[u8], out: &mut Vec<Output>) -> Result<(), PeerFault> {
+    pub(super) fn on_fork(
+        &mut self,
+        peer: HubId,
+        bytes: &[u8],
+        out: &mut Vec<Output>,
+    ) -> Result<(), PeerFault> {
         let evidence = Digest::of(bytes);
         let mut step = Step::default();
         step.put_bytes(Family::Evidence, evidence.as_bytes().to_vec(), bytes.to_vec());
@@ -204,6 +209,7 @@ impl Hub {
         match verified.open(&self.opener(verified.fields(), &self.identities())) {
             Ok(opened) => self
                 .store_opened(peer, verified, &opened, out)
+                .map(|_| ())
                 .map_err(|error| PeerFault::of(&error)),
             // Ours to catch up with: the peer sends it again after the charter has arrived.
             Err(OpenError::NewerCharter { .. }) => Ok(()),
@@ -220,7 +226,7 @@ impl Hub {
         }
     }
 
-    fn opener<'a>(&'a self, fields: &OuterFields, identities: &'a [&'a Identity]) -> Opener<'a> {
+    pub(super) fn opener<'a>(&'a self, fields: &OuterFields, identities: &'a [&'a Identity]) -> Opener<'a> {
         let kept = self.peer_keys.get(&(fields.sender, fields.audience));
         Opener {
             me: self.me,
@@ -248,11 +254,22 @@ impl Hub {
                 return Err(fault);
             }
         };
+        self.keep_key_entry(verified, key, out)
+            .map_err(|error| PeerFault::of(&error))
+    }
+
+    /// Stores an audience's key with its place in the log.
+    pub(super) fn keep_key_entry(
+        &mut self,
+        verified: &Verified,
+        key: AudienceKey,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        let fields = *verified.fields();
         let link = verified.envelope().hash();
         let mut step = Step::default();
-        self.advance(&mut step, verified.envelope().outer())
-            .and_then(|()| self.keep_peer_key(&mut step, peer, fields.audience, link, key))
-            .map_err(|error| PeerFault::of(&error))?;
+        self.advance(&mut step, verified.envelope().outer())?;
+        self.keep_peer_key(&mut step, fields.sender, fields.audience, link, key)?;
         self.commit(step, out);
         Ok(())
     }
@@ -296,13 +313,13 @@ impl Hub {
         Ok(())
     }
 
-    fn store_opened(
+    pub(super) fn store_opened(
         &mut self,
         peer: HubId,
         verified: &Verified,
         opened: &Opened,
         out: &mut Vec<Output>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Outcome, Refusal> {
         let header = opened.original().header();
         let (item, envelope) = (header.item, verified.envelope().hash());
         let outcome = self.outcome(peer, opened);
@@ -336,7 +353,7 @@ impl Hub {
             step.then(After::Report(Event::Arrived { item, sender: peer }));
         }
         self.commit(step, out);
-        Ok(())
+        Ok(outcome)
     }
 
     /// What is to become of an item that has been opened.

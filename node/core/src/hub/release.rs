@@ -273,6 +273,7 @@ impl Decided {
             action: match self.act {
                 DecisionAct::Release | DecisionAct::Resend => Action::Release,
                 DecisionAct::Forward => Action::Forward,
+                DecisionAct::Relay => Action::Relay,
             },
             sender,
             originator: self.originator,

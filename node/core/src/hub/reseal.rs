@@ -76,7 +76,7 @@ impl Hub {
         let row = loaded.rows.last()?;
         let part = match delivery.act {
             DecisionAct::Forward => SignedPart::read(&mut Reader::new(row)).ok()?,
-            DecisionAct::Release | DecisionAct::Resend => {
+            DecisionAct::Release | DecisionAct::Resend | DecisionAct::Relay => {
                 let row: BodyRow = wire::decode(row).ok()?;
                 SignedPart::read(&mut Reader::new(&row.part)).ok()?
             }

@@ -9,6 +9,7 @@ use testudo_crypto::seal::{AudienceSecret, Identity};
 use testudo_policies::gate::{Gate, GateError};
 use testudo_protocol::announcement::Announcement;
 use testudo_protocol::charter::{Governance, OwnAct, OwnActs};
+use testudo_protocol::community::Community;
 use testudo_protocol::consent::ConsentToken;
 use testudo_protocol::envelope::AudienceKey;
 use testudo_protocol::id::{AudienceId, EnvelopeHash, Hash, HubId, Timestamp};
@@ -16,6 +17,7 @@ use testudo_protocol::ledger::{Entry, Ledger, RestoreError as LedgerError};
 use testudo_protocol::wire;
 use zeroize::Zeroizing;
 
+use super::CommunityLane;
 use super::Hub;
 use super::acts::{CHARTER_ROW, POLICIES_ROW};
 use super::alone::ALONE_ROW;
@@ -24,6 +26,7 @@ use super::audience::PeerKey;
 use super::charter::{CharterDesk, restore_heartbeats};
 use super::deliveries::Deliveries;
 use super::fence::{AHEAD_ROW, FenceDesk};
+use super::gossip::GossipDesk;
 use super::grade::QUORUM_ROW;
 use super::mirror::MirrorDesk;
 use super::objects::ObjectIndex;
@@ -61,6 +64,8 @@ pub struct HubConfig {
     pub tick_millis: u64,
     /// What this hub has decided about itself, as it lies in its folder: may be ahead of the rows.
     pub own_acts: Vec<Vec<u8>>,
+    /// How envelopes leave whose receivers are exactly a community.
+    pub community_lane: CommunityLane,
 }
 
 /// A stored row: family, key, value.
@@ -125,6 +130,7 @@ impl Hub {
             entropy,
             tick_millis,
             own_acts: handed_in,
+            community_lane,
         } = config;
         let own_acts = known_acts(&gate, &rows);
         let known = gate.charter().with_own_acts(&own_acts);
@@ -139,6 +145,7 @@ impl Hub {
         // Entries behind the last checkpoint of a clean stop are proven by nothing on this machine.
         let in_doubt = anchor.map_or(0, |anchor| anchor.size) != ledger.size().get();
         let signer = NoteSigner::with(ledger.origin(), keys.ledger.clone())?;
+        let communities = Community::all_of(gate.charter(), me);
         let mut hub = Self {
             me,
             keys,
@@ -188,6 +195,10 @@ impl Hub {
             entries_about: BTreeMap::new(),
             envelope_items: BTreeMap::new(),
             attachments: AttachmentDesk::default(),
+            communities,
+            community_lane,
+            aloft: BTreeMap::new(),
+            gossip: GossipDesk::default(),
             peers: BTreeMap::new(),
             pending: BTreeMap::new(),
             jobs: VecDeque::new(),
@@ -346,6 +357,7 @@ impl Hub {
         }
         // The policies are those that the charter names, or the gate at hand would not be there.
         let _closed_otherwise = self.adopt(self.charter_now());
+        self.communities = Community::all_of(self.gate.charter(), self.me);
     }
 
     fn take_key(&mut self, row: KeyRow) -> Option<()> {

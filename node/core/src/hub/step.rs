@@ -4,12 +4,15 @@ use serde::Serialize;
 use testudo_crypto::note::Note;
 use testudo_policies::gate::Gate;
 use testudo_protocol::exchange::{Control, PieceAsk};
+use testudo_protocol::gossip::Statement;
 use testudo_protocol::id::{Hash, HubId};
 use testudo_protocol::ledger::{Entry, Record};
 use testudo_protocol::wire;
 use zeroize::Zeroizing;
 
 use super::Hub;
+use super::gossip::PassOn;
+use super::lane::Released;
 use super::release::Decided;
 use crate::blob::{BlobId, BlobPlace};
 use crate::input::{BatchId, CommandId};
@@ -42,6 +45,12 @@ pub(super) enum After {
     Control(HubId, Control),
     /// Send what is queued for a peer.
     Push(HubId),
+    /// Send a release for the first time, to all its receivers.
+    Send(Box<Released>),
+    /// A decision to pass an item on is recorded.
+    PassOn(Box<PassOn>),
+    /// Tell everybody by gossip.
+    State(Statement),
     /// Tell every peer the recipient key of this week.
     Announce,
     /// Send the notices that a peer has not answered.
@@ -201,6 +210,9 @@ impl Hub {
             After::Reply(command, reply) => out.push(Output::Reply(command, Ok(reply))),
             After::Control(peer, control) => self.transmit_control(peer, control, out),
             After::Push(peer) => self.push(peer, out),
+            After::Send(released) => self.send_released(*released, out),
+            After::PassOn(pass_on) => self.pass_on(*pass_on, out),
+            After::State(statement) => self.state_to_all(statement, out),
             After::Announce => self.announce(out),
             After::Notices(peer) => self.send_notices(peer, out),
             After::Charter => self.follow_charter(out),

@@ -14,6 +14,7 @@ use super::Hub;
 use super::audience::EpochPlan;
 use super::compose::Composed;
 use super::drafts::Approved;
+use super::lane::Released;
 use super::release::{Decided, Summary};
 use super::step::{After, Step};
 use crate::output::{Family, Output};
@@ -69,7 +70,8 @@ impl Hub {
                 recipients_root: header.recipients_root,
             },
         )?;
-        step.put_bytes(Family::Envelope, key::envelope(hash), envelope.to_bytes());
+        let bytes = envelope.to_bytes();
+        step.put_bytes(Family::Envelope, key::envelope(hash), bytes.clone());
         let head = before.advanced(hash);
         step.put(Family::Log, key::log(self.me, header.audience), &head)?;
         self.heads.insert((self.me, header.audience), head);
@@ -106,9 +108,13 @@ impl Hub {
                 decision: decided.decision.0,
             },
         ));
-        for receiver in recipients {
-            step.then(After::Push(receiver));
-        }
+        step.then(After::Send(Box::new(Released {
+            item: decided.item,
+            audience: header.audience,
+            receivers: recipients,
+            key_entry: key_entry.map(|entry| entry.to_bytes()),
+            envelope: bytes,
+        })));
         step.then(After::NextJob);
         self.commit(step, out);
         Ok(())

@@ -18,6 +18,7 @@ use testudo_crypto::note::{Note, NoteSignature, NoteVerifier};
 use testudo_crypto::tlog::add_checkpoint::{AddCheckpoint, AddCheckpointReply};
 use testudo_crypto::tlog::cosignature::{Cosigner, CosignerKey};
 use testudo_protocol::exchange::Control;
+use testudo_protocol::gossip::Statement;
 use testudo_protocol::id::{Hash, HubId};
 use testudo_protocol::ledger::{
     Entry, IncidentKind, Ledger, SplitView, Verdict, Witnessed, consider, unreadable,
@@ -102,7 +103,7 @@ impl Hub {
     }
 
     /// The member whose ledger has this origin.
-    fn owner(&self, origin: &str) -> Option<HubId> {
+    pub(super) fn owner(&self, origin: &str) -> Option<HubId> {
         let charter = self.gate.charter();
         let mut codes = charter.members().map(|member| member.code);
         codes.find(|code| Ledger::origin_of(charter.realm(), *code) == origin)
@@ -120,6 +121,7 @@ impl Hub {
 
     /// Shows a new checkpoint to everybody who is connected.
     pub(super) fn publish(&mut self, note: Note, out: &mut Vec<Output>) {
+        self.state_to_all(Statement::Checkpoint(note.to_bytes()), out);
         self.witness.published = Some(note);
         let peers: Vec<HubId> = self.peers.keys().copied().collect();
         for peer in peers {
@@ -356,8 +358,7 @@ impl Hub {
 
     /// Tells the operator without ending the connection.
     fn note_fault(&mut self, peer: HubId, what: String, out: &mut Vec<Output>) {
-        self.peers.entry(peer).or_default().fault = Some(what.clone());
-        out.push(Output::Report(Event::PeerFault { peer, what }));
+        self.tell_of_fault(peer, what, out);
     }
 
     /// A peer asks for the newest checkpoint of its own ledger that we cosigned.
@@ -472,6 +473,7 @@ impl Hub {
         for peer in peers {
             step.then(After::Control(peer, Control::Evidence(bytes.clone())));
         }
+        step.then(After::State(Statement::Evidence(bytes)));
         self.commit(step, out);
     }
 

@@ -14,6 +14,9 @@ use crate::transport::{PeerEntry, SendError, StartError, Transport, TransportCon
 /// Far longer than anything takes on a busy machine; reached only by a failing test.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Before a publisher tries again: it may not have heard yet who listens.
+pub(super) const MEETING_PAUSE: Duration = Duration::from_millis(100);
+
 pub(super) fn loopback() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
@@ -36,6 +39,7 @@ pub(super) fn config(seed: u8, listen: SocketAddr, peers: Vec<PeerEntry>) -> Tra
         secret_seed: Zeroizing::new([seed; 32]),
         listen,
         peers,
+        communities: vec![],
         #[cfg(feature = "tap")]
         tap: None,
     }
@@ -142,4 +146,22 @@ pub(super) fn sample(number: usize, length: usize) -> Vec<u8> {
     let mut frame = format!("frame {number}:").into_bytes();
     frame.resize(frame.len() + length, (number % 251) as u8);
     frame
+}
+
+/// A folder of our own, removed at the end.
+#[cfg(feature = "tap")]
+pub(super) struct Folder(pub(super) std::path::PathBuf);
+
+#[cfg(feature = "tap")]
+impl Folder {
+    pub(super) fn new(name: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("testudo-tap-{name}-{}", std::process::id())))
+    }
+}
+
+#[cfg(feature = "tap")]
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }

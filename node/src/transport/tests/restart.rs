@@ -6,8 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::harness::{Hub, config, entry, loopback};
-use crate::transport::{StartError, Transport, TransportEvent};
+use testudo_protocol::id::CommunityTag;
+use tokio::time::timeout;
+
+use super::harness::{Hub, MEETING_PAUSE, PATIENCE, config, entry, loopback};
+use crate::transport::{GossipCommunity, StartError, Transport, TransportEvent};
 
 /// Tells a child of this test binary what to be; absent in an ordinary run.
 const ROLE: &str = "TESTUDO_TEST_TRANSPORT_ROLE";
@@ -24,10 +27,11 @@ async fn child_process() {
         assert!(matches!(error, Some(StartError::KeyLog)), "{error:?}");
         return;
     }
-    // Otherwise: be a hub that echoes, until killed.
+    // Otherwise: be a hub that echoes, to whoever asked and to its community, until killed.
     let (listen, parent) = role.split_once(' ').unwrap();
     let peers = vec![entry("AA", PARENT, parent.parse().unwrap())];
-    let config = config(CHILD, listen.parse().unwrap(), peers);
+    let mut config = config(CHILD, listen.parse().unwrap(), peers);
+    config.communities = vec![community()];
     let mut hub = Hub::start_with("BB", CHILD, config).await.unwrap();
     let mut last = Vec::new();
     while let Some(event) = hub.events.recv().await {
@@ -39,6 +43,7 @@ async fn child_process() {
         }
         // If it fails, the next session brings another chance.
         let _ = hub.transport.send("AA", last.clone());
+        let _ = hub.transport.publish_bytes(community().tag, last.clone());
     }
 }
 
@@ -74,6 +79,14 @@ impl Drop for Killed {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// The community of parent and child.
+fn community() -> GossipCommunity {
+    GossipCommunity {
+        tag: CommunityTag::new([PARENT; 32]),
+        members: ["AA", "BB"].map(str::to_owned).into(),
     }
 }
 
@@ -131,6 +144,34 @@ async fn a_killed_peer_is_back_soon_after_its_restart() {
         assert!(elapsed < Duration::from_secs(4), "{elapsed:?}");
     }
     echo(&mut hub, echoes + 1).await;
+}
+
+/// The parent still holds the connection of the killed process when the next one dials.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_peer_is_heard_again_in_its_community() {
+    let address = free_address();
+    let mut config = config(PARENT, loopback(), vec![entry("BB", CHILD, address)]);
+    config.communities = vec![community()];
+    let mut hub = Hub::start_with("AA", PARENT, config).await.unwrap();
+    let role = format!("{address} {}", hub.entry.address);
+    let mut number = 0;
+    for _ in 0..4 {
+        let running = Killed(child(&role, None));
+        hub.connected("BB").await;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            number += 1;
+            echo(&mut hub, number).await;
+            let bytes = number.to_be_bytes();
+            let in_gossip = |event: &TransportEvent| matches!(event, TransportEvent::Gossip { bytes: heard, .. } if *heard == bytes);
+            let heard = hub.until(in_gossip);
+            if timeout(MEETING_PAUSE, heard).await.is_ok() {
+                break;
+            }
+            assert!(Instant::now() < deadline, "never heard again");
+        }
+        running.kill();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

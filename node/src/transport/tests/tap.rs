@@ -5,26 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::harness::{Hub, config, loopback, sample};
+use super::harness::{Folder, Hub, config, loopback, sample};
 use crate::transport::{StartError, TransportEvent};
 
 /// What either side of a stream says before frames flow.
 const NEGOTIATION: &[u8] = b"\x13/multistream/1.0.0\n\x14/testudo/exchange/1\n";
-
-/// A folder of our own, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        Self(std::env::temp_dir().join(format!("testudo-tap-{name}-{}", std::process::id())))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 /// The file holds these frames, after the negotiation of whole streams, and nothing else. The test sends
 /// only when both streams stand; before that, the negotiation of one may run through that of the other.
