@@ -211,6 +211,57 @@ fn no_surviving_byte_opens_to_what_was_erased_and_it_does_not_come_back() {
     });
 }
 
+/// Whoever puts an older copy of the database back has a hub that destroys it once more, before anybody sees it.
+#[test]
+fn an_older_copy_of_the_database_does_not_bring_back_what_was_erased() {
+    let mut federation = Federation::of(&["FR", "EEAS"]);
+    federation.start();
+    let report = bundle::report(9, "A canary", "CANARY of the older copy");
+    let path = bundle::write(federation.folder(), "canary.json", &report);
+    let fr = federation.hub("FR");
+    let item = fr.release(&path, &format!("{HANDLING} --tlp AMBER --rel-to EEAS"));
+    fr.wait_until_delivered();
+
+    for code in ["EEAS", "FR"] {
+        federation.hub_mut(code).kill();
+        let content: Rows = rows(federation.hub(code))
+            .into_iter()
+            .filter(|((family, _), _)| matches!(family, Family::Body | Family::Item))
+            .collect();
+        assert!(content.len() >= 2, "{code}");
+        let keys = Keys::held(federation.hub(code));
+        let store = federation.hub(code).data.join("store");
+        let backup = federation.folder().join(format!("{code}.backup"));
+        copy(&store, &backup);
+        federation.hub_mut(code).start();
+        let hub = federation.hub(code);
+        hub.wait_until_unfenced();
+        hub.answer(&["ledger", "erase", &item, "--basis", "gdpr-17.1.d"]);
+
+        federation.hub_mut(code).kill();
+        fs::remove_dir_all(&store).unwrap();
+        copy(&backup, &store);
+        assert_eq!(
+            surviving(&store, &[&keys], &content).len(),
+            content.len(),
+            "{code}"
+        );
+        federation.hub_mut(code).start();
+        let hub = federation.hub(code);
+        let is_gone = || finish(&mut hub.command(&["show", &item]), PATIENCE).exit == 3;
+        assert!(is_gone(), "{code}: it is shown before peers have answered");
+        hub.wait_until_unfenced();
+        wait_until(PATIENCE, "it is erased again", || {
+            (hub.audit()["kinds"]["erased"] == 1).then_some(())
+        });
+        assert!(is_gone(), "{code}");
+        federation.hub_mut(code).kill();
+        assert_eq!(surviving(&store, &[&keys], &content), Vec::new(), "{code}");
+        federation.hub_mut(code).start();
+        federation.hub(code).wait_until_unfenced();
+    }
+}
+
 /// At the instant that the label names, every hub destroys what it has by itself, also one that was down then.
 #[test]
 fn expired_content_is_destroyed_by_every_holder_and_no_file_opens_to_it() {

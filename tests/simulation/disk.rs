@@ -47,6 +47,16 @@ impl Disk {
         self
     }
 
+    /// The same rows, and what another copy knows of erasures: that outlives a database.
+    pub fn with_erasures_of(mut self, other: &Self) -> Self {
+        let rows = other.family(Family::Notice);
+        for (key, value) in rows.filter(|(key, _)| key::is_erasure(key)) {
+            let row = (Family::Notice, key.to_vec());
+            self.rows.insert(row, value.to_vec());
+        }
+        self
+    }
+
     /// Asks for something.
     pub fn ask(&mut self, job: Job) {
         self.waiting.push_back(job);

@@ -295,6 +295,47 @@ fn entries_that_the_anchor_alone_knows_are_given_up_by_two_people_and_signed_ove
     );
 }
 
+/// What was erased since the copy was made is hidden at once, destroyed, entered, and not told anybody.
+#[test]
+fn an_old_copy_does_not_bring_back_what_was_erased() {
+    let mut world = quiet();
+    release(&mut world, &["DE"]);
+    let item = disk(&world).items().next().expect("it is on disk").item;
+    ticks(&mut world);
+    let copy = disk(&world).copy();
+    assert!(copy.content_rows(item) > 0, "the copy holds it");
+    let erase = Command::Erase {
+        item: item.item,
+        basis: "gdpr-17.1.d".parse().expect("a code"),
+    };
+    tell(&mut world, "FR", "erase", erase);
+    until(&mut world, "FR has done erase");
+    ticks(&mut world);
+    let old = copy.with_erasures_of(disk(&world));
+    comes_back_with(&mut world, old);
+    until(&mut world, "FR starts");
+    assert!(fence(&world).is_some());
+    let is_shown = |world: &World| {
+        let hub = world.stations[&hub("FR")].hub.as_ref().expect("it runs");
+        hub.item(item.item).is_some() || !hub.released().is_empty()
+    };
+    assert!(!is_shown(&world), "nothing of it is shown behind the fence");
+    until(&mut world, "FR reports ErasedAgain { count: 1 }");
+    assert!(!disk(&world).has_body(item));
+    until(&mut world, "FR reports Unfenced");
+    until(&mut world, "FR anchors");
+    assert!(!is_shown(&world));
+    assert_eq!(disk(&world).content_rows(item), 0);
+    assert_eq!(disk(&world).item(item), None);
+    let erased = entries(&world, "FR").into_iter();
+    let erased = erased.filter(|entry| matches!(entry, Entry::Erased { item: of, .. } if *of == item.item));
+    assert_eq!(
+        erased.count(),
+        1,
+        "that of the copy that was lost has no opening any more"
+    );
+}
+
 fn clock_reports(world: &World, by: &str, of: &str) -> usize {
     let line = format!("{by} reports ClockOff {{ peer: {of}");
     world.trace.iter().filter(|entry| entry.contains(&line)).count()

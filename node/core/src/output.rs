@@ -342,6 +342,11 @@ pub enum Event {
         /// How many had answered.
         heard: usize,
     },
+    /// An older copy of the database held items that were erased since: they are destroyed again.
+    ErasedAgain {
+        /// How many.
+        count: usize,
+    },
     /// A peer has taken over more of one of our logs than we know of: they are begun anew.
     LogAhead {
         /// Who.

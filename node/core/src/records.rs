@@ -375,6 +375,11 @@ pub mod key {
         [b"x".as_slice(), item.as_bytes()].concat()
     }
 
+    /// Whether a row of the family of notices is that of an erasure. Such rows outlive the database.
+    pub fn is_erasure(key: &[u8]) -> bool {
+        key.starts_with(b"x")
+    }
+
     /// Of one version of an item, and of its body.
     pub fn item(item: ItemRef) -> Vec<u8> {
         [item.item.as_bytes().as_slice(), &item.version.get().to_be_bytes()].concat()

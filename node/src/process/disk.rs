@@ -81,6 +81,15 @@ impl Disk {
         if changes.is_empty() {
             return Ok(());
         }
+        let erasures = rows::erasures(&changes);
+        if !erasures.is_empty() {
+            // A crash behind this leaves an erasure that the next start carries out.
+            let rows = erasures
+                .iter()
+                .map(|(key, value)| (key.as_slice(), value.as_slice()));
+            let registered = self.store.register_erasures(rows);
+            registered.map_err(Fatal::because("an erasure cannot be registered"))?;
+        }
         let (write, erased) = rows::changes(changes);
         if erased.is_empty() {
             let began = Instant::now();

@@ -549,6 +549,12 @@ fn report(event: &Event) {
         Event::Unfenced { heard } => {
             info!(count = *heard, "peers have answered, the hub signs and releases");
         }
+        Event::ErasedAgain { count } => {
+            warn!(
+                count = *count,
+                "an older copy of the database held items that were erased since; they are destroyed again"
+            );
+        }
         Event::LogAhead { peer } => {
             error!(peer = %peer, "peer has taken over more of a log of this hub than the database knows; the logs are begun anew");
         }

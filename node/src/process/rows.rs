@@ -1,7 +1,10 @@
 //! Between the core's rows and the database's.
 
+use std::collections::BTreeSet;
+
 use testudo_core::hub::Row;
 use testudo_core::output::{Change as CoreChange, Family as CoreFamily};
+use testudo_core::records::key::is_erasure;
 
 use crate::store::{Change, Family, ReadError, Store};
 
@@ -54,7 +57,20 @@ pub(super) fn changes(wanted: Vec<CoreChange>) -> (Vec<Change>, Vec<(Family, Vec
     (write, purge)
 }
 
-/// Reads every row that the core needs to rebuild itself.
+/// The rows among these that say what was erased by law: they outlive the database.
+pub(super) fn erasures(wanted: &[CoreChange]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let erasure = |change: &CoreChange| match change {
+        CoreChange::Put {
+            family: CoreFamily::Notice,
+            key,
+            value,
+        } if is_erasure(key) => Some((key.clone(), value.to_vec())),
+        _ => None,
+    };
+    wanted.iter().filter_map(erasure).collect()
+}
+
+/// Reads every row that the core needs to rebuild itself, and what the register knows of erasures beyond the database.
 ///
 /// # Errors
 /// [`ReadError`] names the family.
@@ -75,5 +91,12 @@ pub fn load_rows(store: &Store) -> Result<Vec<Row>, ReadError> {
                 .map(|(key, value)| (of, key, value.to_vec())),
         );
     }
+    let known: BTreeSet<Vec<u8>> = (rows.iter())
+        .filter(|(of, key, _)| *of == CoreFamily::Notice && is_erasure(key))
+        .map(|(_, key, _)| key.clone())
+        .collect();
+    let registered = store.registered_erasures().into_iter();
+    let unknown = registered.filter(|(key, _)| !known.contains(key));
+    rows.extend(unknown.map(|(key, value)| (CoreFamily::Notice, key, value.to_vec())));
     Ok(rows)
 }

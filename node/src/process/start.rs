@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use testudo_core::hub::{Anchor as CoreAnchor, Hub, HubConfig, RestoreError, Row, restore_governance};
 use testudo_core::keys::HubKeys;
-use testudo_core::output::Output;
+use testudo_core::output::{Family, Output};
+use testudo_core::records::key::is_erasure;
 use testudo_crypto::digest::hex;
 use testudo_crypto::entropy::{Entropy, EntropyError};
 use testudo_policies::engine::Engine;
@@ -207,6 +208,10 @@ pub fn restore(
         root: hex(&anchored.newest.root),
     });
     let rows = load_rows(store)?;
+    // An older version, or somebody who put an older register back, may have left some out.
+    let erasures = (rows.iter()).filter(|(of, key, _)| *of == Family::Notice && is_erasure(key));
+    let erasures = erasures.map(|(_, key, value)| (key.as_slice(), value.as_slice()));
+    store.register_erasures(erasures).map_err(EraseError::from)?;
     let config = configure(&rows)?;
     let (hub, begin) = Hub::restore(config, rows, anchor.as_ref(), now)?;
     Ok((hub, begin, anchor))

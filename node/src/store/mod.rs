@@ -9,7 +9,8 @@
 //!   the store refuses every later write and the process has to end.
 //!
 //! - Openings of the ledger are sealed under the key of their week, which lies in a file of its own, and an
-//!   erasure destroys it.
+//!   erasure destroys it. What was erased is also registered there, so that no older copy of the database
+//!   brings it back.
 //!
 //! Secret files ([`write_secret`], [`read_secret`]) and the [`Anchor`] live elsewhere on purpose:
 //! losing or copying the database must not lose or copy them.
@@ -28,6 +29,7 @@ mod open;
 mod opening_keys;
 mod options;
 mod purge;
+mod register;
 mod replace;
 mod room;
 mod row;

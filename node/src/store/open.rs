@@ -20,6 +20,7 @@ use thiserror::Error;
 use super::lock::{Lock, LockError};
 use super::opening_keys::{OpeningKeyError, OpeningKeys};
 use super::options;
+use super::register::Register;
 use super::rows::Store;
 use super::wal;
 
@@ -166,7 +167,7 @@ impl OpenError {
 pub struct StoreKeys {
     /// The key of the whole store.
     pub storage: StorageKey,
-    /// The folder of the keys of openings, one for each week; it need not exist yet.
+    /// The folder of the keys of openings, one for each week, and of the register of erasures; it need not exist yet.
     pub openings: PathBuf,
     /// Which week it is.
     pub week: Week,
@@ -250,9 +251,10 @@ impl Store {
             check_logs(&folder)?;
             inspect(&folder, &key, hub)?;
         }
+        let register = Register::open(&openings, &key)?;
         let openings = OpeningKeys::open(&openings, &key, week)?;
         let db = options::open(&folder.join(DATABASE), false).map_err(|source| unusable(&folder, source))?;
-        Ok(Store::new(db, key, openings, folder, lock))
+        Ok(Store::new(db, key, (openings, register), folder, lock))
     }
 }
 

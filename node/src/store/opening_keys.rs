@@ -4,6 +4,7 @@
 //! FOLDER/2960-1.key         the first key of week 2960: 32 bytes, for the owner alone
 //! FOLDER/2960-1.destroyed   in its place, empty, since an erasure has destroyed it
 //! FOLDER/2960-2.key         the key that what was kept of that week is sealed under since then
+//! FOLDER/5e0c....erased     not a key: see `register`
 //! ```
 //!
 //! A key is on stable storage before anything is sealed under it. It does not end with its week: an opening
@@ -28,6 +29,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::key_file::{ReadSecretError, WriteSecretError, read_secret, write_secret};
+use super::register;
 
 /// How the name of a key's file ends.
 const KEY_SUFFIX: &str = ".key";
@@ -185,6 +187,9 @@ impl OpeningKeys {
             // Left by a crash before anything was sealed under it; it may be a secret, so it does not stay.
             return fs::remove_file(&path).map_err(|source| self.failed(&path, source));
         }
+        if name.ends_with(register::SUFFIX) {
+            return Ok(());
+        }
         if let Some(name) = name.strip_suffix(DESTROYED_SUFFIX).and_then(KeyName::parse) {
             self.destroyed.insert(name);
             return Ok(());
@@ -286,7 +291,8 @@ impl OpeningKeys {
     }
 }
 
-fn make_folder(folder: &Path) -> io::Result<()> {
+/// Makes the folder for its owner alone, if there is none; it survives a loss of power.
+pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
     if folder.try_exists()? {
         return Ok(());
     }

@@ -17,6 +17,7 @@ use super::change::{Change, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use super::family::Family;
 use super::lock::Lock;
 use super::opening_keys::{Found, KeyName, OpeningKeyError, OpeningKeys};
+use super::register::Register;
 use super::{options, row};
 
 #[cfg(all(feature = "unsynced", not(debug_assertions)))]
@@ -33,6 +34,7 @@ struct Inner {
     db: DB,
     key: StorageKey,
     openings: Mutex<OpeningKeys>,
+    register: Mutex<Register>,
     folder: PathBuf,
     /// Set by the first failed write and never cleared.
     stopped: AtomicBool,
@@ -163,11 +165,18 @@ impl ReadError {
 }
 
 impl Store {
-    pub(super) fn new(db: DB, key: StorageKey, openings: OpeningKeys, folder: PathBuf, lock: Lock) -> Store {
+    pub(super) fn new(
+        db: DB,
+        key: StorageKey,
+        (openings, register): (OpeningKeys, Register),
+        folder: PathBuf,
+        lock: Lock,
+    ) -> Store {
         let inner = Inner {
             db,
             key,
             openings: Mutex::new(openings),
+            register: Mutex::new(register),
             folder,
             stopped: AtomicBool::new(false),
             #[cfg(feature = "unsynced")]
@@ -278,6 +287,11 @@ impl Store {
     /// The keys of openings. Their state is whole also after a panic: each change of it is one step.
     pub(super) fn openings(&self) -> MutexGuard<'_, OpeningKeys> {
         self.inner.openings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The register of erasures. A row is in it only once its file is.
+    pub(super) fn register(&self) -> MutexGuard<'_, Register> {
+        self.inner.register.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn storage_key(&self) -> &StorageKey {
@@ -464,7 +478,7 @@ pub(super) fn check_length(
     Ok(())
 }
 
-fn unsealed(family: Family, source: VaultError) -> WriteError {
+pub(super) fn unsealed(family: Family, source: VaultError) -> WriteError {
     WriteError::Seal {
         family: family.name(),
         source,

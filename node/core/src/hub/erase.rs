@@ -3,13 +3,14 @@
 //! Destroyed are the content, the envelopes in which we sent it, the openings of every entry about it, and
 //! the record of the item itself. What stays is the leaves, which say nothing; the outer parts of our
 //! envelopes, so that the chains of receivers stay whole; an entry that says that it was done and on what
-//! basis; and the id, which is refused from then on, however it comes back.
+//! basis; and the id, which is refused from then on, however it comes back. The row that says so outlives the
+//! database: what an older copy of that brings back is hidden at the start and destroyed again.
 //!
 //! Expiry destroys the content and the envelopes alike: at the instant that the originator's label names, every
 //! holder does so, enters it, and tells whoever sent the item. The record stays and says that it expired, and so
 //! does what the ledger says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use testudo_protocol::consent::ConsentToken;
 use testudo_protocol::envelope::Envelope;
@@ -23,7 +24,7 @@ use super::delivery::give_up;
 use super::step::{After, Step};
 use super::{Hub, Loading};
 use crate::input::{CommandId, LoadId};
-use crate::output::{Family, Output};
+use crate::output::{Event, Family, Output};
 use crate::records::{DeliveryState, ErasedRecord, ItemRecord, ItemState, key};
 use crate::refusal::Refusal;
 use crate::views::Reply;
@@ -43,8 +44,9 @@ pub(super) struct Erasure {
 
 /// Why something is destroyed.
 enum Cause {
-    /// Somebody has ordered it, on a legal basis: the item in all versions.
-    Law(CommandId, ItemId, Basis),
+    /// Somebody has ordered it, on a legal basis: the item in all versions. It may have been carried out before, and an
+    /// older copy of the database have brought it back; then nobody waits for an answer.
+    Law(Option<CommandId>, ErasedRecord),
     /// Its time is over: one version.
     Expired(ItemRef),
 }
@@ -100,14 +102,92 @@ impl Hub {
         if !self.entries_about.contains_key(&item) {
             return Err(Refusal::NoSuchItem { item });
         }
-        let to_read = self.envelopes_of(item, |_| true);
+        let record = ErasedRecord {
+            item,
+            time: self.now,
+            basis,
+        };
+        self.begin_erasing(Some(command), record, out);
+        Ok(())
+    }
+
+    fn begin_erasing(&mut self, command: Option<CommandId>, record: ErasedRecord, out: &mut Vec<Output>) {
         let erasure = Erasure {
-            cause: Cause::Law(command, item, basis),
-            to_read,
+            to_read: self.envelopes_of(record.item, |_| true),
+            cause: Cause::Law(command, record),
             outers: Vec::new(),
         };
         self.go_on_erasing(erasure, out);
-        Ok(())
+    }
+
+    /// Finds what an older copy of the database has brought back of erased items: content is destroyed at once, and
+    /// nothing is shown or served. The rest follows with the end of the fence, because it is entered and told to others.
+    ///
+    /// A crash before that leaves the records, and the next start finds them again.
+    pub(super) fn hide_what_is_erased(&mut self, out: &mut Vec<Output>) {
+        let is_back = |version: &ItemRef| self.erased.contains_key(&version.item);
+        let back: Vec<ItemRef> = self.items.keys().copied().filter(is_back).collect();
+        if back.is_empty() {
+            return;
+        }
+        let mut step = Step::default();
+        for version in back {
+            step.erase(Family::Body, key::item(version));
+            for receiver in self.forwarded_to(version) {
+                step.erase(Family::Body, key::delivery(version, receiver));
+            }
+            self.forget_drafts_of(&mut step, version.item);
+            self.titles.remove(&version);
+            self.objects.forget(version);
+            if let Some(record) = self.items.remove(&version) {
+                let hidden = self.fence.erased_again.entry(version.item).or_default();
+                hidden.push(record);
+            }
+        }
+        let count = self.fence.erased_again.len();
+        step.then(After::Report(Event::ErasedAgain { count }));
+        self.commit(step, out);
+    }
+
+    /// An older copy of the database has none of the openings of a week that a later erasure sealed anew, because their
+    /// key is destroyed. The entry that ends the fence names the gap; without an erasure that the copy does not know,
+    /// a missing opening has no such excuse.
+    pub(super) fn note_destroyed_openings(&mut self, openings: &BTreeMap<u64, Vec<u8>>) {
+        if self.erased.is_empty() {
+            return;
+        }
+        let mut known: BTreeSet<ItemId> = BTreeSet::new();
+        let mut explained: BTreeSet<u64> = BTreeSet::new();
+        for opening in openings
+            .values()
+            .filter_map(|opening| Opening::unchecked(opening))
+        {
+            match &opening.record().entry {
+                Entry::Erased { item, entries, .. } => {
+                    known.insert(*item);
+                    explained.extend(entries);
+                }
+                Entry::Recovered { from, to } => explained.extend(*from..*to),
+                _ => {}
+            }
+        }
+        if self.erased.keys().all(|item| known.contains(item)) {
+            return;
+        }
+        let missing = |index: &u64| !openings.contains_key(index) && !explained.contains(index);
+        if let Some(first) = (0..self.ledger.size().get()).find(missing) {
+            let lost_from = self.fence.lost_from.map_or(first, |lost| lost.min(first));
+            self.fence.lost_from = Some(lost_from);
+        }
+    }
+
+    /// Destroys what is left of them, enters it, and tells whoever may hold them.
+    pub(super) fn erase_again(&mut self, out: &mut Vec<Output>) {
+        let hidden = self.fence.erased_again.keys();
+        let again: Vec<ErasedRecord> = hidden.filter_map(|item| self.erased.get(item).cloned()).collect();
+        for record in again {
+            self.begin_erasing(None, record, out);
+        }
     }
 
     /// The envelopes in which we sent items, each once.
@@ -131,10 +211,13 @@ impl Hub {
             step.erase(Family::Envelope, key::envelope(envelope));
         }
         match cause {
-            Cause::Law(command, item, basis) => {
-                if let Err(refusal) = self.erase(step, command, item, basis, out) {
-                    out.push(Output::Reply(command, Err(refusal)));
-                }
+            Cause::Law(command, record) => {
+                let refused = self.erase(step, command, record, out).err();
+                out.extend(
+                    command
+                        .zip(refused)
+                        .map(|(id, refusal)| Output::Reply(id, Err(refusal))),
+                );
             }
             // A record is far below the codec's limit.
             Cause::Expired(item) => {
@@ -163,11 +246,14 @@ impl Hub {
     fn erase(
         &mut self,
         mut step: Step,
-        command: CommandId,
-        item: ItemId,
-        basis: Basis,
+        command: Option<CommandId>,
+        record: ErasedRecord,
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
+        let (item, basis) = (record.item, record.basis.clone());
+        let hidden = self.fence.erased_again.remove(&item).unwrap_or_default();
+        self.items
+            .extend(hidden.into_iter().map(|record| (record.item, record)));
         self.tell_holders(&mut step, item)?;
         let entries: Vec<u64> = self
             .entries_about
@@ -183,23 +269,18 @@ impl Hub {
         }
         self.forget_item(&mut step, item)?;
         self.forget_drafts_of(&mut step, item);
-        let record = ErasedRecord {
-            item,
-            time: self.now,
-            basis: basis.clone(),
-        };
         step.put(Family::Notice, key::erased(item), &record)?;
         self.erased.insert(item, record);
         let count = entries.len();
         let (entry, _) = self.enter(&mut step, Entry::Erased { item, entries, basis })?;
-        step.then(After::Reply(
-            command,
-            Reply::Erased {
+        if let Some(command) = command {
+            let reply = Reply::Erased {
                 item,
                 entries: count,
                 entry,
-            },
-        ));
+            };
+            step.then(After::Reply(command, reply));
+        }
         self.commit(step, out);
         Ok(())
     }

@@ -17,12 +17,12 @@
 //!              \--own signature over another history--> two histories, for good
 //! ```
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use testudo_crypto::checkpoint::Checkpoint;
 use testudo_protocol::charter::{OwnAct, OwnTaken, Status};
 use testudo_protocol::exchange::{Control, Message};
-use testudo_protocol::id::{Hash, HubId, Timestamp};
+use testudo_protocol::id::{Hash, HubId, ItemId, Timestamp};
 use testudo_protocol::ledger::{CharterEvent, Entry};
 
 use super::alone::Confirmed;
@@ -31,6 +31,7 @@ use super::restore::{Anchor, contains};
 use super::step::{After, Step};
 use super::{Hub, PeerFault};
 use crate::output::{Event, Family, Output};
+use crate::records::ItemRecord;
 use crate::refusal::{FencedWhy, Refusal};
 use crate::views::FenceView;
 
@@ -84,6 +85,8 @@ pub(super) struct FenceDesk {
     pub(super) own_acts: Vec<(OwnAct, OwnTaken)>,
     /// Notes of the charter that were taken, to be entered when the fence is gone.
     pub(super) charter_notes: Vec<(CharterEvent, Hash)>,
+    /// What an older copy of the database has brought back of items that were erased since.
+    pub(super) erased_again: BTreeMap<ItemId, Vec<ItemRecord>>,
     pub(super) room: Room,
 }
 
@@ -309,6 +312,7 @@ impl Hub {
         let heard = self.answered();
         step.then(After::Report(Event::Unfenced { heard }));
         self.commit(step, out);
+        self.erase_again(out);
         self.fence.anchor = None;
         if !self.revoked {
             self.turn_keys(out);

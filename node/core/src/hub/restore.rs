@@ -43,7 +43,7 @@ use crate::output::{Family, Output};
 use crate::records::{
     BodyRow, ConsentAsk, DeliveryRecord, DeliveryState, EpochRecord, ErasedRecord, GivenNotice, GivenReceipt,
     ItemRecord, KeyRow, TakenNotice,
-    key::{CONSENT_ASK_KEY_BYTES, DRAFT_BUNDLE_KEY_BYTES, DRAFT_KEY_BYTES},
+    key::{CONSENT_ASK_KEY_BYTES, DRAFT_BUNDLE_KEY_BYTES, DRAFT_KEY_BYTES, is_erasure},
 };
 
 /// Who a hub is and by what it decides.
@@ -226,7 +226,9 @@ impl Hub {
         for (index, opening) in &openings {
             hub.note_opening(*index, opening);
         }
+        hub.note_destroyed_openings(&openings);
         hub.keep_openings(openings);
+        hub.hide_what_is_erased(&mut out);
         hub.stand_at_start(anchor);
         if !hub.is_fenced() {
             hub.leave_fence(None, &mut out);
@@ -299,7 +301,7 @@ impl Hub {
                 self.given_receipts
                     .insert((EnvelopeHash::new(*envelope), receipt.fields().act), given);
             }
-            Family::Notice if key.starts_with(b"x") => {
+            Family::Notice if is_erasure(key) => {
                 let record: ErasedRecord = wire::decode(&value).ok()?;
                 self.erased.insert(record.item, record);
             }
