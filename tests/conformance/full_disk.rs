@@ -6,15 +6,13 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
-use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitCode};
 
 use serde_json::Value;
 use testudo::store::FREE_BYTES_MIN;
 
+use crate::hub::{Hub, Outcome, found, said, wait};
 use crate::isolated;
 use crate::report::{Report, Setting};
 
@@ -27,12 +25,6 @@ const ROOM_BYTES: u64 = 128 << 20;
 /// Room that is left above nothing when it is full, in bytes: below the floor, and no danger to anything.
 const LEFT_BYTES: u64 = FREE_BYTES_MIN / 2;
 
-/// Between two looks at something that another process does.
-const PAUSE: Duration = Duration::from_millis(50);
-
-/// Longest wait for one thing.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 const CASES: [&str; 5] = [
     "with room both hubs take and give",
     "a release is refused before anything is done",
@@ -40,8 +32,6 @@ const CASES: [&str; 5] = [
     "the envelope of a peer is not taken and gets no receipt",
     "with room again it goes on by itself and both ledgers verify",
 ];
-
-type Outcome<T> = Result<T, String>;
 
 pub fn run(setting: &Setting) -> Report {
     let mut report = Report::new("full-disk", "fault cases F05 and F06, two hubs, tmpfs");
@@ -99,28 +89,7 @@ impl Scene {
         mount(&small)?;
         let fr = Hub::init(&small.join("FR"), "FR", "member_state")?;
         let eeas = Hub::init(&folder.join("EEAS"), "EEAS", "eu_institution")?;
-        let charter = folder.join("charter");
-        let charter = charter.to_str().ok_or("a folder has no name in letters")?;
-        let mut draft = testudo()?;
-        draft.args([
-            "charter",
-            "draft",
-            "--valid-days",
-            "30",
-            "--json",
-            "--out",
-            charter,
-        ]);
-        for hub in [&fr, &eeas] {
-            draft.arg("--card").arg(hub.data.join("card.json"));
-            draft.arg("--voter").arg(hub.data.join("governance/voter.json"));
-        }
-        carried_out(&mut draft)?;
-        for hub in [&fr, &eeas] {
-            hub.answer(&["charter", "sign", charter])?;
-        }
-        let shown = carried_out(testudo()?.args(["charter", "show", "--json", charter]))?;
-        let fingerprint = shown["fingerprint"].as_str().unwrap_or_default();
+        found(folder, &[&fr, &eeas])?;
         let mut scene = Self {
             small,
             assessment: assessment.to_owned(),
@@ -128,7 +97,6 @@ impl Scene {
             eeas,
         };
         for hub in [&mut scene.fr, &mut scene.eeas] {
-            hub.answer(&["charter", "accept", charter, "--fingerprint", fingerprint])?;
             hub.serve()?;
         }
         wait("they are connected and nothing is wrong", || {
@@ -263,97 +231,6 @@ impl Scene {
     }
 }
 
-/// One hub and its process, which does not outlive it.
-struct Hub {
-    data: PathBuf,
-    process: Option<Child>,
-}
-
-impl Drop for Hub {
-    fn drop(&mut self) {
-        if let Some(process) = &mut self.process {
-            // It may have ended by itself; either way it is gone after these two.
-            let _gone = process.kill();
-            let _waited = process.wait();
-        }
-    }
-}
-
-impl Hub {
-    fn init(data: &Path, code: &str, class: &str) -> Outcome<Self> {
-        let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
-        let listen = port.map_err(said)?.to_string();
-        let hub = Self {
-            data: data.to_owned(),
-            process: None,
-        };
-        let words = [
-            "init",
-            "--hub",
-            code,
-            "--class",
-            class,
-            "--federation",
-            "test",
-            "--realm",
-            "live",
-        ];
-        // Beside the data folder, as if it were another machine.
-        let root_key = data.with_extension("root.key");
-        let root_key = root_key.to_str().ok_or("a folder has no name in letters")?;
-        hub.answer(&[&words[..], &["--listen", &listen, "--root-key", root_key]].concat())?;
-        Ok(hub)
-    }
-
-    fn log(&self) -> PathBuf {
-        self.data.with_extension("log")
-    }
-
-    fn command(&self, words: &[&str]) -> Outcome<Command> {
-        let mut command = testudo()?;
-        command.args(words).arg("--json").arg("--data").arg(&self.data);
-        Ok(command)
-    }
-
-    fn serve(&mut self) -> Outcome<()> {
-        let mut serve = self.command(&["serve"])?;
-        let log = fs::File::create(self.log()).map_err(said)?;
-        serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        self.process = Some(serve.spawn().map_err(said)?);
-        wait("a hub answers", || {
-            // It may have a word to say: nothing is signed before peers have answered.
-            self.status("peers").is_array()
-        })
-    }
-
-    fn ask(&self, words: &[&str]) -> Outcome<(i32, Value)> {
-        finished(&mut self.command(words)?)
-    }
-
-    fn answer(&self, words: &[&str]) -> Outcome<Value> {
-        carried_out(&mut self.command(words)?)
-    }
-
-    fn status(&self, field: &str) -> Value {
-        // A full disk has an exit code of its own.
-        self.ask(&["status"])
-            .map_or(Value::Null, |(_, status)| status[field].clone())
-    }
-
-    fn is_connected(&self) -> bool {
-        let status = self.ask(&["status"]);
-        status.is_ok_and(|(exit, status)| exit == 0 && status["peers"][0]["connected"] == true)
-    }
-
-    fn nothing_waits(&self) -> bool {
-        let holdings = self.answer(&["status", "holdings"]).unwrap_or_default();
-        let delivered = |holding: &Value| holding["state"] == "delivered";
-        holdings
-            .as_array()
-            .is_some_and(|holdings| holdings.iter().all(delivered))
-    }
-}
-
 /// A disk of memory, mounted where nobody else sees it.
 fn mount(folder: &Path) -> Outcome<()> {
     let size = format!("size={}", FREE_BYTES_MIN + ROOM_BYTES);
@@ -369,50 +246,10 @@ fn mount(folder: &Path) -> Outcome<()> {
     }
 }
 
-/// The binary beside this test, with nothing in its environment.
-fn testudo() -> Outcome<Command> {
-    let me = env::current_exe().map_err(said)?;
-    let path = me.ancestors().nth(2).map(|folder| folder.join("testudo"));
-    let path = path
-        .filter(|path| path.is_file())
-        .ok_or("`testudo` is not built; run `make build` first")?;
-    let mut command = Command::new(path);
-    command.env_clear();
-    Ok(command)
-}
-
-fn finished(command: &mut Command) -> Outcome<(i32, Value)> {
-    let output = command.stdin(Stdio::null()).output().map_err(said)?;
-    let exit = output.status.code().ok_or("a command was ended by a signal")?;
-    Ok((exit, serde_json::from_slice(&output.stdout).unwrap_or_default()))
-}
-
-fn carried_out(command: &mut Command) -> Outcome<Value> {
-    match finished(command)? {
-        (0, document) => Ok(document),
-        (exit, document) => Err(format!("{command:?} ended with {exit}: {document}")),
-    }
-}
-
 fn expect(what: &str, found: Value, expected: Value) -> Outcome<()> {
     if found == expected {
         Ok(())
     } else {
         Err(format!("{what}: {found}, expected {expected}"))
     }
-}
-
-fn wait(what: &str, mut holds: impl FnMut() -> bool) -> Outcome<()> {
-    let begin = Instant::now();
-    while !holds() {
-        if begin.elapsed() > PATIENCE {
-            return Err(format!("waited {PATIENCE:?} in vain until {what}"));
-        }
-        thread::sleep(PAUSE);
-    }
-    Ok(())
-}
-
-fn said(error: impl ToString) -> String {
-    error.to_string()
 }

@@ -11,6 +11,8 @@ use std::process::Command;
 use testudo_crypto::entropy::Entropy;
 use testudo_crypto::seal::{ExposeSecret as _, Identity, Recipient, open, seal};
 
+use crate::npm;
+use crate::programs::{call, run};
 use crate::report::{Report, Setting};
 
 /// The release of age-encryption that is run.
@@ -174,39 +176,15 @@ struct Npm {
 }
 
 impl Npm {
-    /// Installs the package below `setting.local` on first use, without running scripts of its own.
     fn installed(setting: &Setting) -> Result<Self, String> {
-        let folder = setting.local.join("node");
-        fs::create_dir_all(&folder).map_err(|error| format!("node: {error}"))?;
-        let npm = Self {
+        Ok(Self {
+            folder: npm::installed(setting, "node", &[("age-encryption", PACKAGE)])?,
             script: setting.repository.join("tests/conformance/age_encryption.mjs"),
-            folder,
-        };
-        if npm.version().as_deref() != Some(PACKAGE) {
-            let quiet = ["--silent", "--no-audit", "--no-fund", "--ignore-scripts"];
-            call(
-                Command::new("npm")
-                    .arg("install")
-                    .args(quiet)
-                    .arg("--prefix")
-                    .arg(&npm.folder)
-                    .arg(format!("age-encryption@{PACKAGE}")),
-            )?;
-        }
-        match npm.version() {
-            Some(version) if version == PACKAGE => Ok(npm),
-            found => Err(format!("age-encryption {found:?} installed, {PACKAGE} expected")),
-        }
+        })
     }
 
     fn package(&self) -> PathBuf {
         self.folder.join("node_modules/age-encryption")
-    }
-
-    fn version(&self) -> Option<String> {
-        let manifest = fs::read(self.package().join("package.json")).ok()?;
-        let manifest: serde_json::Value = serde_json::from_slice(&manifest).ok()?;
-        Some(manifest["version"].as_str()?.to_owned())
     }
 
     fn command(&self, act: &str) -> Command {
@@ -290,22 +268,4 @@ impl Other for Debian {
             .arg(sealed);
         run(command.stdout(output)).map(drop)
     }
-}
-
-/// Standard output of a command that must succeed; else the end of what it wrote to standard error.
-fn call(command: &mut Command) -> Result<String, String> {
-    let output = run(command)?;
-    String::from_utf8(output).map_err(|error| error.to_string())
-}
-
-/// As [`call`], for any bytes; none if the command writes elsewhere.
-fn run(command: &mut Command) -> Result<Vec<u8>, String> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(|error| format!("{program}: {error}"))?;
-    if !output.status.success() {
-        let errors = String::from_utf8_lossy(&output.stderr);
-        let last = errors.trim().lines().last().unwrap_or("no message");
-        return Err(format!("{program}: {}: {last}", output.status));
-    }
-    Ok(output.stdout)
 }

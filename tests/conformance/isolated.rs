@@ -31,15 +31,7 @@ pub fn run(child: &str, arguments: &[&OsStr], cases: usize, report: &mut Report)
         .args(arguments)
         .output()
         .map_err(|error| format!("cannot run `unshare` (util-linux): {error}"))?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let mut found = 0;
-    for line in said.lines().filter_map(|line| line.strip_prefix(CASE)) {
-        found += 1;
-        match line.split_once(": ") {
-            None => report.check(line, Ok(())),
-            Some((case, seen)) => report.check(case, Err(seen.to_owned())),
-        }
-    }
+    let found = take_cases(&String::from_utf8_lossy(&output.stdout), report);
     let errors = String::from_utf8_lossy(&output.stderr);
     eprint!("{errors}");
     if found == cases && output.status.success() {
@@ -50,6 +42,19 @@ pub fn run(child: &str, arguments: &[&OsStr], cases: usize, report: &mut Report)
         "the child ended with {} after {found} of {cases} cases: {last}",
         output.status
     ))
+}
+
+/// Takes the cases over that a program has printed. Gives how many.
+pub fn take_cases(said: &str, report: &mut Report) -> usize {
+    let mut found = 0;
+    for line in said.lines().filter_map(|line| line.strip_prefix(CASE)) {
+        found += 1;
+        match line.split_once(": ") {
+            None => report.check(line, Ok(())),
+            Some((case, seen)) => report.check(case, Err(seen.to_owned())),
+        }
+    }
+    found
 }
 
 /// The child: one line for a case.

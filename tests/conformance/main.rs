@@ -19,13 +19,17 @@ mod vectors;
 mod cctv_age;
 mod envelope_files;
 mod full_disk;
+mod hub;
 mod inflate;
 mod interchange;
 mod isolated;
+mod js_libp2p;
 mod ledger_export;
 mod merkle;
+mod npm;
 mod pkcs11;
 mod power;
+mod programs;
 mod signed_note;
 mod skylight;
 mod stix;
@@ -48,7 +52,7 @@ use std::{env, fs};
 
 use report::{Report, Setting};
 
-const SUITES: [fn(&Setting) -> Report; 14] = [
+const SUITES: [fn(&Setting) -> Report; 15] = [
     merkle::run,
     tessera::run,
     skylight::run,
@@ -61,6 +65,7 @@ const SUITES: [fn(&Setting) -> Report; 14] = [
     pkcs11::run,
     stix::run,
     stix::run_disarm_ids,
+    js_libp2p::run,
     power::run,
     full_disk::run,
 ];
