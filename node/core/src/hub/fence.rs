@@ -307,6 +307,7 @@ impl Hub {
             self.retire_logs(&mut step);
             // What was published before the loss is behind what peers have: the tick that follows is for them.
             self.witness.published = None;
+            self.witness.cosigned.clear();
         }
         self.enter_grounds(&mut step);
         let heard = self.answered();

@@ -6,7 +6,9 @@
 //! ones contain it.
 
 use testudo_crypto::checkpoint::Checkpoint;
+use testudo_crypto::keys::VerifyingKey;
 use testudo_crypto::note::Note;
+use testudo_crypto::tlog::cosignature::CosignerKey;
 use testudo_protocol::charter::Status;
 use testudo_protocol::id::{HubId, Timestamp};
 use testudo_protocol::label::Class;
@@ -55,6 +57,10 @@ const PENDING: &str = "ledger-pending";
 impl Hub {
     /// Who cosigned a note of a member's ledger, and what that amounts to.
     pub(super) fn grade(&self, owner: HubId, note: &Note) -> (Vec<HubId>, Grade) {
+        self.grade_by(owner, |member| self.cosigned_at(member, note).is_some())
+    }
+
+    fn grade_by(&self, owner: HubId, cosigned: impl Fn(HubId) -> bool) -> (Vec<HubId>, Grade) {
         let others = (self.gate.charter().members()).filter(|member| member.code != owner);
         let mut by = Vec::new();
         let mut grade = Grade { cosigned: 0, of: 0 };
@@ -62,7 +68,7 @@ impl Hub {
             let counts = member.status == Status::Active
                 && matches!(member.class, Class::MemberState | Class::EuInstitution);
             grade.of = grade.of.saturating_add(usize::from(counts));
-            if self.cosigned_at(member.code, note).is_some() {
+            if cosigned(member.code) {
                 by.push(member.code);
                 grade.cosigned = grade.cosigned.saturating_add(usize::from(counts));
             }
@@ -72,18 +78,50 @@ impl Hub {
 
     /// When a member cosigned a note, in Unix seconds.
     fn cosigned_at(&self, member: HubId, note: &Note) -> Option<u64> {
+        self.cosigned_with(member, note).map(|(_, time)| time)
+    }
+
+    fn cosigned_with(&self, member: HubId, note: &Note) -> Option<(VerifyingKey, u64)> {
         let keys = self.cosigner_keys(member);
-        keys.iter().find_map(|key| key.cosigned(note).ok().flatten())
+        let by = |key: &CosignerKey| Some((key.key(), key.cosigned(note).ok().flatten()?));
+        keys.iter().find_map(by)
+    }
+
+    /// Counts the cosignature that a member has given under our newest published checkpoint, if it holds.
+    pub(super) fn count_cosignature(&mut self, member: HubId, published: &Note) {
+        if let Some(cosigned) = self.cosigned_with(member, published) {
+            self.witness.cosigned.insert(member, cosigned);
+        }
+    }
+
+    /// Counts all of them, after a start.
+    pub(super) fn count_cosignatures(&mut self) {
+        let Some(published) = self.witness.published.clone() else {
+            return;
+        };
+        let codes: Vec<HubId> = (self.gate.charter().members())
+            .map(|member| member.code)
+            .collect();
+        for code in codes {
+            self.count_cosignature(code, &published);
+        }
+    }
+
+    /// When a member cosigned our newest published checkpoint, by a key that still counts, in Unix seconds.
+    fn cosigned_ours_at(&self, member: HubId) -> Option<u64> {
+        let (by, time) = self.witness.cosigned.get(&member)?;
+        let mut keys = self.gate.charter().cosigning_keys(member);
+        keys.any(|key| key == by).then_some(*time)
     }
 
     /// How our newest published checkpoint stands.
     pub(super) fn checkpoint_view(&self) -> Option<CheckpointView> {
         let note = self.witness.published.as_ref()?;
         let checkpoint = Checkpoint::parse(note.text()).ok()?;
-        let (cosigned, grade) = self.grade(self.me, note);
+        let (cosigned, grade) = self.grade_by(self.me, |member| self.cosigned_ours_at(member).is_some());
         let times = cosigned
             .iter()
-            .filter_map(|member| self.cosigned_at(*member, note));
+            .filter_map(|member| self.cosigned_ours_at(*member));
         let cosigned_at = times.max();
         Some(CheckpointView {
             size: checkpoint.size.get(),
@@ -101,7 +139,7 @@ impl Hub {
         let Ok(checkpoint) = Checkpoint::parse(note.text()) else {
             return;
         };
-        let (_, grade) = self.grade(self.me, note);
+        let (_, grade) = self.grade_by(self.me, |member| self.cosigned_ours_at(member).is_some());
         if grade.is_quorum() && checkpoint.size.get() > self.quorum_size {
             step.put_bytes(Family::Checkpoint, QUORUM_ROW.to_vec(), note.to_bytes());
             self.take_quorum(note);

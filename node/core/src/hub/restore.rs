@@ -226,6 +226,7 @@ impl Hub {
         for (index, opening) in &openings {
             hub.note_opening(*index, opening);
         }
+        hub.count_cosignatures();
         hub.note_destroyed_openings(&openings);
         hub.keep_openings(openings);
         hub.hide_what_is_erased(&mut out);

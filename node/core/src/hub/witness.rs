@@ -49,6 +49,8 @@ pub(super) struct WitnessDesk {
     pub evidence: BTreeMap<HubId, Vec<u8>>,
     /// Our own newest published checkpoint, with the cosignatures that came.
     pub published: Option<Note>,
+    /// Who cosigned that, by which key and at which Unix second: verified when it came, and not at each look.
+    pub cosigned: BTreeMap<HubId, (VerifyingKey, u64)>,
     /// Requests under way.
     offers: BTreeMap<HubId, Offer>,
     /// The size that a peer last cosigned of ours.
@@ -123,6 +125,7 @@ impl Hub {
     pub(super) fn publish(&mut self, note: Note, out: &mut Vec<Output>) {
         self.state_to_all(Statement::Checkpoint(note.to_bytes()), out);
         self.witness.published = Some(note);
+        self.witness.cosigned.clear();
         let peers: Vec<HubId> = self.peers.keys().copied().collect();
         for peer in peers {
             self.offer(peer, 1, out);
@@ -341,6 +344,7 @@ impl Hub {
             return;
         }
         let published = published.clone();
+        self.count_cosignature(peer, &published);
         if let Ok(checkpoint) = Checkpoint::parse(text) {
             self.witness.sizes.insert(peer, checkpoint.size);
         }
