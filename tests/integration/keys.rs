@@ -161,6 +161,38 @@ fn a_revocation_marks_what_came_and_stops_the_hub_until_it_has_a_new_key() {
     assert_eq!(doubts, [&Value::Bool(true), &Value::Bool(false)]);
 }
 
+/// Until the tick that follows, the newest checkpoint bears the signature of the key that was declared lost.
+#[test]
+fn a_ledger_whose_key_was_revoked_is_in_order_still() {
+    let mut federation = Federation::of(&["FR", "EEAS"]);
+    federation.start();
+    let fr = federation.hub("FR");
+    let covered = |more_than: u64| {
+        wait_until(PATIENCE, "a checkpoint is signed", || {
+            fr.audit()["covered"]
+                .as_u64()
+                .filter(|covered| *covered > more_than)
+        })
+    };
+    let before = covered(0);
+    let root = fr.root_key();
+    let root = root.to_str().unwrap();
+    fr.answer(&[
+        "key",
+        "revoke",
+        "--key",
+        "ledger",
+        "--since",
+        "1",
+        "--root-key",
+        root,
+    ]);
+    assert_eq!(key_of(&shown(fr), "ledger")["state"], "revoked");
+    assert!(fr.audit()["covered"].as_u64() >= Some(before));
+    fr.answer(&["key", "rotate", "--key", "ledger", "--root-key", root]);
+    covered(before);
+}
+
 #[test]
 fn an_act_that_does_not_belong_here_is_refused_and_changes_nothing() {
     let federation = Federation::of(&["FR", "EEAS"]);

@@ -93,11 +93,12 @@ pub fn stored_ledger(hub: &Hub, store: &Store) -> Result<LedgerDocument, String>
     })
 }
 
-/// The key that signed the newest checkpoint: right after a rotation still the one before.
+/// The key that signed the newest checkpoint: until the tick that follows a rotation or a revocation still the one before.
+/// What a hub signed itself stays its own, also with a key that it has declared lost since.
 fn key_of(hub: &Hub, newest: Option<&str>) -> Option<NoteVerifier> {
     let charter = hub.gate().charter();
     let origin = Ledger::origin_of(charter.realm(), hub.me());
-    let keys: Vec<NoteVerifier> = (charter.ledger_keys(hub.me()))
+    let keys: Vec<NoteVerifier> = (charter.ledger_keys_ever(hub.me()).iter())
         .filter_map(|key| NoteVerifier::new(origin.clone(), *key).ok())
         .collect();
     let note = newest.and_then(|note| Note::parse(note.as_bytes()).ok());
